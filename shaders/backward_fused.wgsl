@@ -1,0 +1,31 @@
+// Formula: backward, whole: Σdy and Σdy·(x − mean) (gradient_sums.wgsl), dγ, dβ and dx
+// (gradient_input.wgsl).
+// A workgroup owns: all values of its channels, so one dispatch is enough; the second read of x
+// and dy finds them in the caches.
+// Reads: x, dy, gamma, saved or running statistics. Writes: dx, dgamma, dbeta.
+// Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_fused(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let p = place(id.y * grid.x + id.x, thread);
+    var s = Statistics();
+    var scale = vec4f();
+    if is_live(p) {
+        s = statistics(p);
+        scale = scale_of(p, s);
+    }
+    let sums = add_lanes(thread, p.lane, sums_of(cursor(p), s, scale));
+    if !is_live(p) {
+        return;
+    }
+    if p.lane == 0u {
+        record_gradients(p, s, sums);
+    }
+    if !FROZEN {
+        differentiate(cursor(p), input_gradient(p, s, sums), s);
+    }
+}

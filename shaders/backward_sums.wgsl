@@ -1,0 +1,23 @@
+// Formula: Σdy and Σdy·(x − mean) of one split of each channel (gradient_sums.wgsl).
+// A workgroup owns: one split of its channels. First of two dispatches of the split path.
+// Reads: x, dy, saved or running statistics. Writes: one partial a channel and split; frozen, dx.
+// Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, partial_sums.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_sums(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let p = place(id.y * grid.x + id.x, thread);
+    var s = Statistics();
+    var scale = vec4f();
+    if is_live(p) {
+        s = statistics(p);
+        scale = scale_of(p, s);
+    }
+    let sums = add_lanes(thread, p.lane, sums_of(cursor(p), s, scale));
+    if p.lane == 0u && is_live(p) {
+        set_partial(p, sums);
+    }
+}

@@ -1,0 +1,24 @@
+// Formula: training forward, whole: moments (moments.wgsl), statistics (statistics.wgsl) and
+// y = γ·(x − mean)·inv_std + β (normalize.wgsl).
+// A workgroup owns: all values of its channels, so one dispatch is enough; the second read of x
+// finds it in the caches.
+// Reads: x, gamma, beta, running statistics. Writes: y, saved and running statistics.
+// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, statistics.wgsl, normalize.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_fused(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let p = place(id.y * grid.x + id.x, thread);
+    let m = merge_lanes(thread, p.lane, moments_of(cursor(p)));
+    if !is_live(p) {
+        return;
+    }
+    let a = affine(p, m.pivot, m.mean, inv_std_of(m));
+    if p.lane == 0u {
+        record(p, m);
+    }
+    normalize(cursor(p), a);
+}

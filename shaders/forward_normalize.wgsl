@@ -1,0 +1,22 @@
+// Formula: y = γ·(x − mean)·inv_std + β (normalize.wgsl), mean and inv_std from the merged partials.
+// A workgroup owns: one split of its channels. Second of two dispatches of the split path.
+// Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
+// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, partial_moments.wgsl,
+// statistics.wgsl, normalize.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_normalize(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let p = place(id.y * grid.x + id.x, thread);
+    let m = merge_lanes(thread, p.lane, merge_partials(p));
+    if !is_live(p) {
+        return;
+    }
+    if p.lane == 0u && p.split == 0u && params.first_slot == 0u {
+        record(p, m);
+    }
+    normalize(cursor(p), affine(p, m.pivot, m.mean, inv_std_of(m)));
+}

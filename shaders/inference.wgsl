@@ -1,0 +1,18 @@
+// Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
+// A workgroup owns: one split of its channels.
+// Reads: x, gamma, beta, running statistics. Writes: y.
+// Needs: params.wgsl, a tensor file, a mapping file, normalize.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn inference(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let p = place(id.y * grid.x + id.x, thread);
+    if !is_live(p) {
+        return;
+    }
+    let inv_std = 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
+    normalize(cursor(p), affine(p, state_row(ROW_RUNNING_MEAN, p), vec4f(), inv_std));
+}

@@ -1,0 +1,131 @@
+// Formula: the mapping of threads to a matrix of outer rows × columns, where neighbours in memory
+// belong to different channels: channels last, or channels first with inner = 1. An elementwise
+// kernel may also see channels first with a larger inner so: column k is channel k / inner.
+// A workgroup owns: one split of the rows of WORKGROUP / LANES quads of columns. Neighbouring
+// threads take neighbouring quads; LANES threads share a quad and take blocks of rows in turn.
+// Reads and writes: the per-channel rows of state and work, for its channels.
+// Needs: params.wgsl and a tensor file.
+
+// Values of one channel in a quad, and the step from a lane to the next in workgroup memory.
+const VALUES_A_QUAD = 1u;
+override LANE_STEP: u32 = WORKGROUP / LANES;
+
+struct Place {
+    channel: u32,   // first column of the quad, in the piece
+    split: u32,
+    lane: u32,
+}
+
+fn columns() -> u32 {
+    return params.channels * params.inner;
+}
+
+fn place(workgroup: u32, thread: u32) -> Place {
+    let quads = WORKGROUP / LANES;
+    let groups = ((columns() + 3u) / 4u + quads - 1u) / quads;
+    let quad = (workgroup % groups) * quads + thread % quads;
+    return Place(quad * 4u, workgroup / groups, thread / quads);
+}
+
+fn is_live(p: Place) -> bool {
+    return p.channel < columns() && p.split < params.splits;
+}
+
+// A thread's walk: `blocks` blocks of BLOCK neighbouring rows, then `tail` rows.
+struct Cursor {
+    at: u32,        // element of the piece
+    blocks: u32,
+    tail: u32,
+    valid: u32,     // columns of the quad that are there
+}
+
+fn cursor(p: Place) -> Cursor {
+    let first = p.split * params.chunk;
+    let end = min((p.split + 1u) * params.chunk, params.outer);
+    if !is_live(p) || first >= end {
+        return Cursor(0u, 0u, 0u, 0u);
+    }
+    let all_blocks = (end - first) / BLOCK;
+    let blocks = (all_blocks + LANES - 1u - p.lane) / LANES;
+    let tail = select(0u, (end - first) % BLOCK, p.lane == all_blocks % LANES);
+    let at = (first + p.lane * BLOCK) * params.outer_stride + p.channel;
+    return Cursor(at, blocks, tail, min(4u, columns() - p.channel));
+}
+
+// The quad under the cursor, which moves on to the next row.
+fn next(c: ptr<function, Cursor>) -> Quad {
+    let at = (*c).at;
+    (*c).at += params.outer_stride;
+    if RAGGED {
+        let k = vec4u(0u, 1u, 2u, 3u);
+        return Quad(at + select(vec4u(), k, k < vec4u((*c).valid)), (*c).valid);
+    }
+    return Quad(vec4u(at), 4u);
+}
+
+// Over the blocks of the other lanes.
+fn next_block(c: ptr<function, Cursor>) {
+    (*c).at += (LANES - 1u) * BLOCK * params.outer_stride;
+}
+
+// Columns that are not there repeat one that is; nothing of them is ever stored.
+fn keep(q: Quad, v: vec4f) -> vec4f {
+    return v;
+}
+
+fn values_in(q: Quad) -> u32 {
+    return 1u;
+}
+
+// The sum over the values of a channel in a quad: there is one.
+fn across(v: vec4f) -> vec4f {
+    return v;
+}
+
+// One value near each channel's middle, from three quads.
+fn pivot_of(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
+    return max(min(a, b), min(max(a, b), c));
+}
+
+fn pivot_of_one(q: Quad, a: vec4f) -> vec4f {
+    return a;
+}
+
+// The channels of a quad's columns; those that are not there repeat the first.
+fn channels_of(p: Place) -> vec4u {
+    let k = vec4u(0u, 1u, 2u, 3u);
+    let column = p.channel + select(vec4u(), k, vec4u(p.channel) + k < vec4u(columns()));
+    return params.first_channel + column / params.inner;
+}
+
+fn state_row(row: u32, p: Place) -> vec4f {
+    let i = row * params.row_stride + channels_of(p);
+    return bitcast<vec4f>(vec4u(state[i.x], state[i.y], state[i.z], state[i.w]));
+}
+
+fn set_state_row(row: u32, p: Place, value: vec4f) {
+    let i = row * params.row_stride + params.first_channel + p.channel;
+    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
+        state[i + k] = bitcast<u32>(value[k]);
+    }
+}
+
+fn count_batch(p: Place) -> vec4f {
+    let i = ROW_BATCHES * params.row_stride + params.first_channel + p.channel;
+    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
+        state[i + k] += 1u;
+    }
+    return vec4f(f32(state[i]));
+}
+
+fn work_row(row: u32, p: Place) -> vec4f {
+    let i = row * params.row_stride + channels_of(p);
+    return bitcast<vec4f>(vec4u(work[i.x], work[i.y], work[i.z], work[i.w]));
+}
+
+fn set_work_row(row: u32, p: Place, value: vec4f) {
+    let i = row * params.row_stride + params.first_channel + p.channel;
+    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
+        work[i + k] = bitcast<u32>(value[k]);
+    }
+}

@@ -1,0 +1,130 @@
+// Formula: the mapping of threads to a channels-first tensor, outer × channels × inner.
+// A workgroup owns: one split of WORKGROUP / LANES channels. LANES threads share a channel and
+// walk its values, taken as one line of `outer · inner`, in quads, side by side.
+// Reads and writes: the per-channel rows of state and work, for its channels.
+// Needs: params.wgsl and a tensor file.
+
+// Values of one channel in a quad, and the step from a lane to the next in workgroup memory.
+const VALUES_A_QUAD = 4u;
+const LANE_STEP = 1u;
+
+struct Place {
+    channel: u32,   // in the piece; beyond its channels for threads without work
+    split: u32,
+    lane: u32,
+}
+
+fn place(workgroup: u32, thread: u32) -> Place {
+    let groups = (params.channels + WORKGROUP / LANES - 1u) / (WORKGROUP / LANES);
+    let channel = (workgroup % groups) * (WORKGROUP / LANES) + thread / LANES;
+    return Place(channel, workgroup / groups, thread % LANES);
+}
+
+fn is_live(p: Place) -> bool {
+    return p.channel < params.channels && p.split < params.splits;
+}
+
+// A thread's walk: `blocks` blocks of BLOCK whole quads, then `tail` quads, the last of which
+// may be partly beyond the channel's end.
+struct Cursor {
+    at: u32,        // element of the piece
+    inner: u32,     // its index along inner
+    line: u32,      // its index in the channel's line
+    blocks: u32,
+    tail: u32,
+}
+
+fn cursor(p: Place) -> Cursor {
+    let length = params.outer * params.inner;
+    let first = p.split * params.chunk + p.lane;
+    let end = min((p.split + 1u) * params.chunk, (length + 3u) / 4u);
+    if !is_live(p) || first >= end {
+        return Cursor(0u, 0u, 0u, 0u, 0u);
+    }
+    let line = first * 4u;
+    let inner = line % params.inner;
+    let quads = (end - first + LANES - 1u) / LANES;
+    let last_line = line + (quads - 1u) * LANES * 4u;
+    let whole = quads - select(0u, 1u, RAGGED && last_line + 4u > length);
+    let blocks = whole / BLOCK;
+    let at = (line / params.inner) * params.outer_stride + p.channel * params.inner + inner;
+    return Cursor(at, inner, line, blocks, quads - blocks * BLOCK);
+}
+
+// The quad under the cursor, which moves on to the thread's next.
+fn next(c: ptr<function, Cursor>) -> Quad {
+    var q = Quad(vec4u((*c).at), 4u);
+    if RAGGED {
+        q.valid = min(4u, params.outer * params.inner - (*c).line);
+        var inner = (*c).inner;
+        var at = (*c).at;
+        for (var k = 1u; k < 4u; k++) {
+            inner += 1u;
+            at += 1u;
+            if inner == params.inner {
+                inner = 0u;
+                at += params.outer_stride - params.inner;
+            }
+            q.at[k] = select(q.at.x, at, k < q.valid);
+        }
+        (*c).line += 4u * LANES;
+    }
+    (*c).at += params.step_at;
+    (*c).inner += params.step_inner;
+    if (*c).inner >= params.inner {
+        (*c).inner -= params.inner;
+        (*c).at += params.outer_stride - params.inner;
+    }
+    return q;
+}
+
+// Between blocks there is nothing to skip: the lanes' quads interleave.
+fn next_block(c: ptr<function, Cursor>) {}
+
+// Elements that are not there count as nothing.
+fn keep(q: Quad, v: vec4f) -> vec4f {
+    if RAGGED {
+        return select(vec4f(), v, vec4u(0u, 1u, 2u, 3u) < vec4u(q.valid));
+    }
+    return v;
+}
+
+fn values_in(q: Quad) -> u32 {
+    return q.valid;
+}
+
+// The sum over the values of a channel in a quad, in every component.
+fn across(v: vec4f) -> vec4f {
+    return vec4f((v.x + v.y) + (v.z + v.w));
+}
+
+// One value near the channel's middle, from three quads of it.
+fn pivot_of(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
+    return vec4f(max(min(a.x, b.y), min(max(a.x, b.y), c.w)));
+}
+
+fn pivot_of_one(q: Quad, a: vec4f) -> vec4f {
+    return vec4f(max(min(a.x, a.y), min(max(a.x, a.y), a.z)));
+}
+
+fn state_row(row: u32, p: Place) -> vec4f {
+    return vec4f(bitcast<f32>(state[row * params.row_stride + params.first_channel + p.channel]));
+}
+
+fn set_state_row(row: u32, p: Place, value: vec4f) {
+    state[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
+}
+
+fn count_batch(p: Place) -> vec4f {
+    let i = ROW_BATCHES * params.row_stride + params.first_channel + p.channel;
+    state[i] += 1u;
+    return vec4f(f32(state[i]));
+}
+
+fn work_row(row: u32, p: Place) -> vec4f {
+    return vec4f(bitcast<f32>(work[row * params.row_stride + params.first_channel + p.channel]));
+}
+
+fn set_work_row(row: u32, p: Place, value: vec4f) {
+    work[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
+}

@@ -1,0 +1,90 @@
+// Formula: none; what every kernel shares: the parameter block, and the two buffers of the layer itself.
+// A workgroup owns: nothing. Reads: nothing. Writes: nothing.
+// Needs: nothing; this file comes first.
+
+// One dispatch works on a piece of the tensor: all of it, or as much as one binding may hold.
+// Mirrored by `Params` in src/plan.rs, field by field.
+struct Params {
+    // Extent of the piece: outer × channels × inner (channels first), or outer rows × channels.
+    outer: u32,
+    channels: u32,
+    inner: u32,
+    // Elements from one outer index to the next.
+    outer_stride: u32,
+    // First channel of the piece, and the channels of the whole tensor.
+    first_channel: u32,
+    all_channels: u32,
+    // Words from one row of the state or work buffer to the next.
+    row_stride: u32,
+    // Element where the piece starts in each bound window.
+    x_at: u32,
+    y_at: u32,
+    dy_at: u32,
+    dx_at: u32,
+    // Work of one split of a channel: quads (rows mapping) or rows (columns mapping).
+    chunk: u32,
+    // Splits of a channel in this piece, its first partial, and the partials of a channel in all.
+    splits: u32,
+    first_slot: u32,
+    slots: u32,
+    // What a thread adds to its position for its next quad (rows mapping).
+    step_at: u32,
+    step_inner: u32,
+    // FLAG_* below.
+    flags: u32,
+    epsilon: f32,
+    // Weight of the new batch in the running statistics; ignored with FLAG_CUMULATIVE.
+    momentum: f32,
+    // Values of a channel, m, and the divisor of the running variance: m or m − 1.
+    count: f32,
+    running_divisor: f32,
+    // Makes the size a multiple of 16 bytes, as uniform blocks want it.
+    pad0: u32,
+    pad1: u32,
+}
+
+const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1
+const FLAG_BETA = 2u;       // add beta, else 0
+const FLAG_TRACK = 4u;      // update the running statistics
+const FLAG_CUMULATIVE = 8u; // weigh the new batch by 1 / batches seen, itself included
+
+// Rows of the state buffer, `row_stride` words each. Words, because one row counts.
+const ROW_GAMMA = 0u;
+const ROW_BETA = 1u;
+const ROW_RUNNING_MEAN = 2u;
+const ROW_RUNNING_VAR = 3u;
+const ROW_BATCHES = 4u;
+const ROW_DGAMMA = 5u;
+const ROW_DBETA = 6u;
+
+// Rows of the work buffer: the saved statistics, then four rows a partial.
+const ROW_MEAN = 0u;
+const ROW_INV_STD = 1u;
+const ROW_PIVOT = 2u;
+const ROW_REMAINDER = 3u;
+const ROW_PARTIALS = 4u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> state: array<u32>;
+@group(0) @binding(2) var<storage, read_write> work: array<u32>;
+
+// Threads of a workgroup, and those of them that share a channel (rows mapping) or a quad of
+// channels (columns mapping). Powers of two.
+override WORKGROUP: u32 = 64u;
+override LANES: u32 = 64u;
+
+// Quads that a thread loads before it uses them.
+const BLOCK = 8u;
+// Blocks whose sum is finished before it joins the thread's total: keeps long sums short.
+const BLOCKS_A_GROUP = 32u;
+
+// Four elements of a tensor: where they are in the piece, and how many of them (from the first)
+// are there at all.
+struct Quad {
+    at: vec4u,
+    valid: u32,
+}
+
+fn has(flag: u32) -> bool {
+    return (params.flags & flag) != 0u;
+}

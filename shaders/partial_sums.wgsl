@@ -1,0 +1,23 @@
+// Formula: none; sums of a split, as they wait in the work buffer for the second dispatch.
+// A workgroup owns, reads and writes: the partials of its channels.
+// Needs: params.wgsl, a mapping file, gradient_sums.wgsl.
+
+fn set_partial(p: Place, sums: Sums) {
+    let row = ROW_PARTIALS + 2u * (params.first_slot + p.split);
+    set_work_row(row, p, sums.dy);
+    set_work_row(row + 1u, p, sums.dy_x);
+}
+
+// A lane's share of the partials of its channels; add_lanes joins the shares. A partial is a
+// whole sum; in the rows mapping each component takes its part, exactly.
+fn add_partials(p: Place) -> Sums {
+    var total = Sums();
+    if is_live(p) {
+        for (var slot = p.lane; slot < params.slots; slot += LANES) {
+            let row = ROW_PARTIALS + 2u * slot;
+            let scale = 1.0 / f32(VALUES_A_QUAD);
+            total = add(total, Sums(work_row(row, p) * scale, work_row(row + 1u, p) * scale));
+        }
+    }
+    return total;
+}

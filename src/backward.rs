@@ -1,0 +1,85 @@
+//! Backward: dx, dγ and dβ.
+
+use crate::plan::{Pass, Plan};
+use crate::record::{Record, Tensors};
+use crate::{BatchNorm, BufferRange, Error, Forward, Momentum};
+
+/// Tensors of the backward pass.
+#[derive(Clone, Debug)]
+pub struct Backward {
+    /// Gradient of the loss by y, as x.
+    pub dy: BufferRange,
+    /// Gradient by x, as x; must not share bytes with `dy` or x.
+    pub dx: BufferRange,
+}
+
+/// A backward pass, bound to its buffers; made from a [`Forward`].
+#[derive(Clone, Debug)]
+pub struct BackwardPass {
+    record: Record,
+}
+
+impl BackwardPass {
+    /// Records the pass. Cannot fail, allocates nothing on the GPU, never submits, never waits.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+        self.record.encode(encoder);
+    }
+
+    /// As [`encode`](Self::encode), into a compute pass of the caller's.
+    pub fn encode_in(&self, pass: &mut wgpu::ComputePass<'_>) {
+        self.record.encode_in(pass);
+    }
+}
+
+impl BatchNorm {
+    /// Binds the backward pass of `forward`: dx into the given range, dγ and dβ into the state's
+    /// rows [`DGamma`](crate::Row::DGamma) and [`DBeta`](crate::Row::DBeta), which it replaces.
+    ///
+    /// dβ = Σdy; dγ = Σdy·x̂. After training dx = γ·inv_std·(dy − dβ/m − x̂·dγ/m); after inference
+    /// the statistics are constants and dx = γ·inv_std·dy (Ioffe and Szegedy, section 3). Record it
+    /// after the forward pass, with x as it was then.
+    ///
+    /// # Errors
+    /// What is wrong with a tensor's range; [`Error::LimitExceeded`]; [`Error::Wgpu`] if the device
+    /// is out of memory.
+    pub fn bind_backward(
+        &self,
+        device: &wgpu::Device,
+        forward: &Forward,
+        tensors: Backward,
+    ) -> Result<BackwardPass, Error> {
+        let Backward { dy, dx } = tensors;
+        let shape = forward.shape;
+        let elements = shape.elements();
+        let pass = match forward.pass {
+            Pass::Training => Pass::Backward,
+            _ => Pass::BackwardFrozen,
+        };
+        dy.check("dy", elements)?;
+        dx.check("dx", elements)?;
+        dx.check_disjoint("dx", &dy, "dy", elements)?;
+        dx.check_disjoint("dx", &forward.x, "x", elements)?;
+        let aligned = forward.x.is_aligned() && dy.is_aligned() && dx.is_aligned();
+        let plan = Plan::new(&self.adapter, shape, pass, aligned)?;
+        let work = match &forward.work {
+            Some(work) => work.clone(),
+            None => self.work_buffer(device, plan.work_words(shape.channels()))?,
+        };
+        let record = Record::new(
+            device,
+            &self.pipelines,
+            &plan,
+            pass,
+            self.common_params(Momentum::default(), shape.count()),
+            &Tensors {
+                state: forward.state.buffer(),
+                work: Some(&work),
+                x: &forward.x,
+                y: None,
+                dy: Some(&dy),
+                dx: Some(&dx),
+            },
+        )?;
+        Ok(BackwardPass { record })
+    }
+}

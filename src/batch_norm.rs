@@ -1,0 +1,147 @@
+//! The configuration that layers share, and its compiled kernels.
+
+use crate::Error;
+use crate::plan::{Adapter, Params};
+use crate::shader::Pipelines;
+
+/// Which variance of a batch enters the running variance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RunningVariance {
+    /// σ²·m/(m − 1), as in PyTorch.
+    #[default]
+    Unbiased,
+    /// σ², as in ONNX, Keras and Burn.
+    Biased,
+}
+
+/// Weight α of a batch in the running statistics, r ← (1 − α)·r + α·(batch value).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Momentum {
+    /// α itself, from 0 to 1: PyTorch's direction, 1 minus Keras' and ONNX' momentum.
+    Exponential(f32),
+    /// α = 1/(batches seen, this one included), which makes r the average of all batches.
+    Cumulative,
+}
+
+impl Default for Momentum {
+    /// α = 0.1, PyTorch's default.
+    fn default() -> Self {
+        Momentum::Exponential(0.1)
+    }
+}
+
+/// What a [`BatchNorm`] computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchNormDescriptor {
+    /// ε in 1/√(σ² + ε); finite and above 0. Default 1e-5.
+    pub epsilon: f32,
+    /// Whether y is multiplied by γ. Default true.
+    pub scale: bool,
+    /// Whether β is added. Default true.
+    pub shift: bool,
+    /// Whether training updates the running statistics. Default true.
+    pub track_running_stats: bool,
+    /// Which variance they take. Default unbiased.
+    pub running_variance: RunningVariance,
+}
+
+impl Default for BatchNormDescriptor {
+    fn default() -> Self {
+        Self {
+            epsilon: 1e-5,
+            scale: true,
+            shift: true,
+            track_running_stats: true,
+            running_variance: RunningVariance::default(),
+        }
+    }
+}
+
+/// A configuration and its kernels: compiled on a device when first bound, shared by all layers.
+///
+/// One `BatchNorm` serves layers of any shape. Binding ([`bind_training`](Self::bind_training),
+/// [`bind_inference`](Self::bind_inference), [`bind_backward`](Self::bind_backward)) validates,
+/// and allocates scratch and bind groups; recording what is bound then only writes commands.
+#[derive(Debug)]
+pub struct BatchNorm {
+    pub(crate) descriptor: BatchNormDescriptor,
+    pub(crate) adapter: Adapter,
+    pub(crate) pipelines: Pipelines,
+}
+
+impl BatchNorm {
+    /// Storage buffers that the backward pass binds, the most of any.
+    const STORAGE_BUFFERS: u32 = 5;
+
+    /// Checks the configuration and the device's limits.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEpsilon`] if ε is not finite or not above 0; [`Error::LimitExceeded`] if
+    /// the device allows fewer storage buffers, invocations or bytes than the kernels need.
+    pub fn new(device: &wgpu::Device, descriptor: &BatchNormDescriptor) -> Result<Self, Error> {
+        let epsilon = descriptor.epsilon;
+        if !(epsilon.is_finite() && epsilon > 0.0) {
+            return Err(Error::InvalidEpsilon(epsilon));
+        }
+        let limits = device.limits();
+        for (what, need, limit) in [
+            (
+                "storage buffers of a kernel",
+                Self::STORAGE_BUFFERS as u64,
+                limits.max_storage_buffers_per_shader_stage as u64,
+            ),
+            ("invocations of a workgroup", 1, limits.max_compute_invocations_per_workgroup as u64),
+            ("bind groups", 1, limits.max_bind_groups as u64),
+            (
+                "bytes of a uniform binding",
+                size_of::<Params>() as u64,
+                limits.max_uniform_buffer_binding_size,
+            ),
+        ] {
+            if need > limit {
+                return Err(Error::LimitExceeded { what, need, limit });
+            }
+        }
+        Ok(Self {
+            descriptor: descriptor.clone(),
+            adapter: Adapter::new(&device.adapter_info(), &limits),
+            pipelines: Pipelines::default(),
+        })
+    }
+
+    /// The configuration.
+    pub fn descriptor(&self) -> &BatchNormDescriptor {
+        &self.descriptor
+    }
+
+    /// What plans depend on: [`Plan::new`](crate::plan::Plan::new) with it tells beforehand how a
+    /// pass will run on this device, and what scratch memory it takes.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// The parameters that are the same for every step of a pass.
+    pub(crate) fn common_params(&self, momentum: Momentum, count: u64) -> Params {
+        const FLAG_GAMMA: u32 = 1;
+        const FLAG_BETA: u32 = 2;
+        const FLAG_TRACK: u32 = 4;
+        const FLAG_CUMULATIVE: u32 = 8;
+        let d = &self.descriptor;
+        let (momentum, cumulative) = match momentum {
+            Momentum::Exponential(alpha) => (alpha, false),
+            Momentum::Cumulative => (0.0, true),
+        };
+        let unbiased = (d.running_variance == RunningVariance::Unbiased) as u64;
+        let flag = |on: bool, flag: u32| if on { flag } else { 0 };
+        Params {
+            epsilon: d.epsilon,
+            momentum,
+            running_divisor: count.saturating_sub(unbiased) as f32,
+            flags: flag(d.scale, FLAG_GAMMA)
+                | flag(d.shift, FLAG_BETA)
+                | flag(d.track_running_stats, FLAG_TRACK)
+                | flag(cumulative, FLAG_CUMULATIVE),
+            ..Params::default()
+        }
+    }
+}

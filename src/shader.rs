@@ -1,0 +1,188 @@
+//! WGSL and pipelines: the only file that names shader sources.
+//!
+//! A variant is a kernel, a mapping, an access and a few numbers. Files choose what code there is
+//! and are joined in order; override constants choose the numbers.
+
+use crate::Error;
+use crate::plan::{Access, Kernel, Mapping, Pass, Plan};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+macro_rules! wgsl {
+    ($($file:literal),*) => { &[$(include_str!(concat!("../shaders/", $file, ".wgsl"))),*] };
+}
+
+/// The bindings of a tensor in the shaders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Binding {
+    Params = 0,
+    State = 1,
+    Work = 2,
+    X = 3,
+    Y = 4,
+    Dy = 5,
+    Dx = 6,
+}
+
+impl Kernel {
+    /// Entry point; also the file's name, and the label after `batch_norm.`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kernel::ForwardFused => "forward_fused",
+            Kernel::ForwardMoments => "forward_moments",
+            Kernel::ForwardNormalize => "forward_normalize",
+            Kernel::Inference => "inference",
+            Kernel::BackwardFused => "backward_fused",
+            Kernel::BackwardSums => "backward_sums",
+            Kernel::BackwardInput => "backward_input",
+        }
+    }
+
+    /// The kernel's file, after those that it needs besides parameters, tensor and mapping.
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardFused => wgsl!("moments", "statistics", "normalize", "forward_fused"),
+            Kernel::ForwardMoments => wgsl!("moments", "partial_moments", "forward_moments"),
+            Kernel::ForwardNormalize => {
+                wgsl!("moments", "partial_moments", "statistics", "normalize", "forward_normalize")
+            }
+            Kernel::Inference => wgsl!("normalize", "inference"),
+            Kernel::BackwardFused => wgsl!("gradient_sums", "gradient_input", "backward_fused"),
+            Kernel::BackwardSums => wgsl!("gradient_sums", "partial_sums", "backward_sums"),
+            Kernel::BackwardInput => {
+                wgsl!("gradient_sums", "partial_sums", "gradient_input", "backward_input")
+            }
+        }
+    }
+}
+
+impl Pass {
+    /// What the kernels of the pass bind, in order.
+    pub fn bindings(self) -> &'static [Binding] {
+        use Binding::*;
+        match self {
+            Pass::Training => &[Params, State, Work, X, Y],
+            Pass::Inference => &[Params, State, X, Y],
+            Pass::Backward | Pass::BackwardFrozen => &[Params, State, Work, X, Dy, Dx],
+        }
+    }
+}
+
+/// What makes one pipeline differ from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Variant {
+    pub kernel: Kernel,
+    pub pass: Pass,
+    pub mapping: Mapping,
+    pub access: Access,
+    pub workgroup: u32,
+    pub lanes: u32,
+}
+
+impl Variant {
+    pub fn new(plan: &Plan, pass: Pass, kernel: Kernel) -> Self {
+        let Plan { mapping, access, workgroup, lanes, .. } = *plan;
+        Self { kernel, pass, mapping, access, workgroup, lanes }
+    }
+
+    /// The module's text.
+    pub fn source(&self) -> String {
+        let tensor = match self.access {
+            Access::Vec4 => wgsl!("tensor_vec4"),
+            Access::Scalar => wgsl!("tensor_scalar"),
+        };
+        let mapping = match self.mapping {
+            Mapping::Rows => wgsl!("map_rows"),
+            Mapping::Columns => wgsl!("map_columns"),
+        };
+        [wgsl!("params"), tensor, mapping, self.kernel.files()].concat().join("\n")
+    }
+
+    /// The module's override constants.
+    pub fn constants(&self) -> Vec<(&'static str, f64)> {
+        let mut constants =
+            vec![("WORKGROUP", self.workgroup as f64), ("LANES", self.lanes as f64)];
+        if matches!(
+            self.kernel,
+            Kernel::BackwardFused | Kernel::BackwardSums | Kernel::BackwardInput
+        ) {
+            constants.push(("FROZEN", (self.pass == Pass::BackwardFrozen) as u32 as f64));
+        }
+        constants
+    }
+}
+
+/// A compiled variant.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// Compiles each variant once, when it is first bound.
+#[derive(Debug, Default)]
+pub struct Pipelines {
+    compiled: Mutex<HashMap<Variant, Pipeline>>,
+}
+
+impl Pipelines {
+    pub fn get(&self, device: &wgpu::Device, variant: Variant) -> Result<Pipeline, Error> {
+        let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(pipeline) = compiled.get(&variant) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = crate::device::scoped(device, || compile(device, variant))?;
+        compiled.insert(variant, pipeline.clone());
+        Ok(pipeline)
+    }
+}
+
+/// The layout of a pass's bind groups: one group, a uniform block and storage buffers.
+pub fn layout_entries(pass: Pass) -> Vec<wgpu::BindGroupLayoutEntry> {
+    let entry = |&binding: &Binding| wgpu::BindGroupLayoutEntry {
+        binding: binding as u32,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: match binding {
+                Binding::Params => wgpu::BufferBindingType::Uniform,
+                _ => wgpu::BufferBindingType::Storage { read_only: false },
+            },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    pass.bindings().iter().map(entry).collect()
+}
+
+fn compile(device: &wgpu::Device, variant: Variant) -> Pipeline {
+    let name = variant.kernel.name();
+    let label = format!("batch_norm.{name}");
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(&label),
+        source: wgpu::ShaderSource::Wgsl(variant.source().into()),
+    });
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(&label),
+        entries: &layout_entries(variant.pass),
+    });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(&label),
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(&label),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some(name),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &variant.constants(),
+            // Every word of workgroup memory is written before it is read.
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: None,
+    });
+    Pipeline { pipeline, layout }
+}
