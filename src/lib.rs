@@ -5,6 +5,8 @@
 mod backward;
 mod batch_norm;
 mod context;
+#[cfg(feature = "cpu")]
+pub mod cpu;
 mod device;
 mod error;
 mod forward;

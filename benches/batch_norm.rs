@@ -1,0 +1,358 @@
+//! Times training forward, inference and backward against the ceiling of the adapter's memory and
+//! against the CPU. `cargo bench -- --help` lists the options.
+
+mod support;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
+use support::cases::{Case, cases};
+use support::ceiling::Ceiling;
+use support::timer::Timer;
+use wgpu_batchnorm::plan::{Pass, Path, Plan};
+use wgpu_batchnorm::reference::{self, AffineParams};
+use wgpu_batchnorm::{
+    Backward, BatchNorm, BatchNormDescriptor, Context, ContextOptions, Inference, Momentum, Row,
+    Shape, State, Training, cpu, wgpu,
+};
+
+const HELP: &str = "\
+cargo bench -- [--quick] [--csv FILE] [--adapter NAME] [--no-cpu] [FILTER ...]
+
+  --quick         a few shapes, under a minute on two cores
+  --csv FILE      write the rows as CSV, too
+  --adapter NAME  the first adapter whose name contains NAME
+  --no-cpu        leave out the CPU baseline
+  FILTER          only rows whose name contains every FILTER, such as: first backward 64x256";
+
+/// Rounds that are timed, after one that is not.
+const ROUNDS: usize = 7;
+
+struct Options {
+    quick: bool,
+    csv: Option<std::path::PathBuf>,
+    adapter: Option<String>,
+    cpu: bool,
+    filters: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Op {
+    Training,
+    Inference,
+    Backward,
+}
+
+impl Op {
+    const ALL: [Op; 3] = [Op::Training, Op::Inference, Op::Backward];
+
+    fn name(self) -> &'static str {
+        ["training", "inference", "backward"][self as usize]
+    }
+
+    fn pass(self) -> Pass {
+        [Pass::Training, Pass::Inference, Pass::Backward][self as usize]
+    }
+
+    /// Tensors read and written by the path that runs. Either path reads its input twice: the
+    /// fused one finds it in the caches the second time, but is not credited for that.
+    fn reads_and_writes(self) -> (u64, u64) {
+        [(2, 1), (1, 1), (4, 1)][self as usize]
+    }
+}
+
+struct Row_ {
+    op: Op,
+    layout: &'static str,
+    n: u32,
+    c: u32,
+    inner: u32,
+    bytes: u64,
+    dispatches: usize,
+    path: Path,
+    median_ms: f64,
+    spread: f64,
+    ceiling_ms: f64,
+    empty_ms: f64,
+    cpu_ms: Option<f64>,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Some(options) = parse()? else { return Ok(()) };
+    let context = Context::with_options(&ContextOptions {
+        adapter: options.adapter.clone(),
+        ..Default::default()
+    })?
+    .with_timeout(std::time::Duration::from_secs(600));
+    let timer = Timer::new(&context);
+    eprintln!("{}: searching the ceiling kernels", context.adapter_info().name);
+    let ceiling = Ceiling::search(&context, &timer);
+    println!(
+        "{}, timed by {}; ceiling kernels: read-only {}, copy {} invocations a workgroup",
+        context.adapter_info().name,
+        timer.name(),
+        ceiling.read_only.workgroup,
+        ceiling.copy.workgroup
+    );
+
+    let wanted: Vec<(Case, Vec<Op>)> = cases(options.quick)
+        .into_iter()
+        .map(|case| {
+            let name = |op: &Op| format!("{} {}", case.name(), op.name());
+            let keep = |op: &Op| options.filters.iter().all(|f| name(op).contains(f.as_str()));
+            let ops = Op::ALL.into_iter().filter(keep).collect();
+            (case, ops)
+        })
+        .filter(|(_, ops): &(Case, Vec<Op>)| !ops.is_empty())
+        .collect();
+    let total = wanted.iter().map(|(_, ops)| ops.len()).sum::<usize>() as u64;
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?;
+    let bar = ProgressBar::new(total).with_style(style);
+    let mut rows = Vec::new();
+    for (case, ops) in &wanted {
+        bar.set_message(case.name());
+        rows.extend(measure(&context, &timer, &ceiling, case, ops, options.cpu)?);
+        bar.inc(ops.len() as u64);
+    }
+    bar.finish_and_clear();
+    print_table(&rows);
+    if let Some(path) = &options.csv {
+        write_csv(path, context.adapter_info(), &rows)?;
+    }
+    Ok(())
+}
+
+fn parse() -> Result<Option<Options>, lexopt::Error> {
+    use lexopt::prelude::*;
+    let mut options =
+        Options { quick: false, csv: None, adapter: None, cpu: true, filters: Vec::new() };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("quick") => options.quick = true,
+            Long("csv") => options.csv = Some(parser.value()?.into()),
+            Long("adapter") => options.adapter = Some(parser.value()?.string()?),
+            Long("no-cpu") => options.cpu = false,
+            // Cargo passes this to every benchmark.
+            Long("bench") => {}
+            Long("help") | Short('h') => {
+                println!("{HELP}");
+                return Ok(None);
+            }
+            Value(filter) => options.filters.push(filter.string()?),
+            _ => return Err(arg.unexpected()),
+        }
+    }
+    Ok(Some(options))
+}
+
+/// Values between −1 and 1 around `mean`, the same every time.
+fn values(n: u64, seed: u32, mean: f32) -> Vec<f32> {
+    (0..n as u32)
+        .map(|i| {
+            let mut h = (i ^ seed.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
+            h = (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35);
+            mean + ((h ^ (h >> 16)) >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn measure(
+    context: &Context,
+    timer: &Timer,
+    ceiling: &Ceiling,
+    case: &Case,
+    ops: &[Op],
+    with_cpu: bool,
+) -> Result<Vec<Row_>, Box<dyn std::error::Error>> {
+    let device = context.device();
+    let shape = case.shape;
+    let elements = shape.elements();
+    let tensor_bytes = elements * 4;
+    let bn = BatchNorm::new(device, &BatchNormDescriptor::default())?;
+    let state = State::new(device, shape.channels());
+    let gamma = values(shape.channels() as u64, 3, 1.5);
+    let beta = values(shape.channels() as u64, 4, 0.0);
+    state.set(context.queue(), Row::Gamma, &gamma)?;
+    state.set(context.queue(), Row::Beta, &beta)?;
+    let (x_host, dy_host) = (values(elements, 1, 0.5), values(elements, 2, 0.0));
+    let (x, dy) = (context.upload(&x_host)?, context.upload(&dy_host)?);
+    let (y, dx) = (context.zeros(elements)?, context.zeros(elements)?);
+
+    let momentum = Momentum::Exponential(0.1);
+    let training = Training { x: (&x).into(), y: (&y).into(), momentum };
+    let training = bn.bind_training(device, &state, shape, training)?;
+    let inference = Inference { x: (&x).into(), y: (&y).into() };
+    let inference = bn.bind_inference(device, &state, shape, inference)?;
+    let backward = Backward { dy: (&dy).into(), dx: (&dx).into() };
+    let backward = bn.bind_backward(device, &training, backward)?;
+
+    // Right before fast.
+    context.run(|encoder| {
+        training.encode(encoder);
+        backward.encode(encoder);
+    });
+    let statistics = reference::statistics(shape, &x_host);
+    let affine = AffineParams { gamma: Some(&gamma), beta: Some(&beta) };
+    let epsilon = bn.descriptor().epsilon;
+    let want = reference::normalize(shape, &x_host, &statistics, epsilon, affine);
+    verify("y", case, &context.download(&(&y).into())?, &want)?;
+    drop(want);
+    let want = reference::backward(shape, &x_host, &dy_host, &statistics, false, epsilon, affine);
+    verify("dx", case, &context.download(&(&dx).into())?, &want.dx)?;
+    drop(want);
+
+    let read = ceiling.read_only.bind(context, &x, &dx, tensor_bytes);
+    let copy = ceiling.copy.bind(context, &x, &dx, tensor_bytes);
+    let empty = ceiling.empty.bind(context, &x, &dx, tensor_bytes.min(1 << 20));
+    let mut host = with_cpu.then(|| CpuBaseline::new(shape, &x_host, &dy_host, &gamma, &beta));
+
+    // Repeat short passes within a submission, so that a measurement takes a millisecond at least.
+    let mut rows = Vec::new();
+    for &op in ops {
+        let encode_in = |pass: &mut wgpu::ComputePass<'_>| match op {
+            Op::Training => training.encode_in(pass),
+            Op::Inference => inference.encode_in(pass),
+            Op::Backward => backward.encode_in(pass),
+        };
+        let mut times: [Vec<f64>; 5] = Default::default();
+        for round in 0..=ROUNDS {
+            let measured = [
+                timer.time(context, encode_in),
+                timer.time(context, |pass| read.encode_in(pass)),
+                timer.time(context, |pass| copy.encode_in(pass)),
+                timer.time(context, |pass| empty.encode_in(pass)),
+                host.as_mut().map_or(0.0, |host| host.time(op)),
+            ];
+            if round > 0 {
+                for (times, ms) in times.iter_mut().zip(measured) {
+                    times.push(ms);
+                }
+            }
+        }
+        for times in &mut times {
+            times.sort_by(f64::total_cmp);
+        }
+        let median = |i: usize| times[i][ROUNDS / 2];
+        let (reads, writes) = op.reads_and_writes();
+        let plan = Plan::new(bn.adapter(), shape, op.pass(), true)?;
+        rows.push(Row_ {
+            op,
+            layout: case.layout,
+            n: case.n,
+            c: case.c,
+            inner: case.inner,
+            bytes: (reads + writes) * tensor_bytes,
+            dispatches: plan.steps.len(),
+            path: plan.path,
+            median_ms: median(0),
+            spread: (times[0][ROUNDS * 3 / 4] - times[0][ROUNDS / 4]) / median(0),
+            ceiling_ms: (reads - writes) as f64 * median(1) + writes as f64 * median(2),
+            empty_ms: median(3),
+            cpu_ms: with_cpu.then(|| median(4)),
+        });
+    }
+    Ok(rows)
+}
+
+/// y and dx of data like ours are a few units at most, so the bound is absolute.
+fn verify(name: &str, case: &Case, have: &[f32], want: &[f64]) -> Result<(), String> {
+    let errors = have.iter().zip(want).map(|(&h, &w)| (h as f64 - w).abs());
+    match errors.enumerate().find(|(_, error)| !(*error < 2e-5)) {
+        None => Ok(()),
+        Some((i, error)) => {
+            Err(format!("{}: {name}[{i}] is wrong by {error:.1e}; nothing was timed", case.name()))
+        }
+    }
+}
+
+/// The parallel implementation for the CPU on the same data.
+struct CpuBaseline<'a> {
+    shape: Shape,
+    x: &'a [f32],
+    dy: &'a [f32],
+    affine: AffineParams<'a>,
+    out: Vec<f32>,
+    saved: cpu::Saved,
+}
+
+impl<'a> CpuBaseline<'a> {
+    fn new(shape: Shape, x: &'a [f32], dy: &'a [f32], gamma: &'a [f32], beta: &'a [f32]) -> Self {
+        let affine = AffineParams { gamma: Some(gamma), beta: Some(beta) };
+        let mut out = vec![0.0; x.len()];
+        let saved = cpu::training(shape, x, &mut out, 1e-5, affine);
+        Self { shape, x, dy, affine, out, saved }
+    }
+
+    fn time(&mut self, op: Op) -> f64 {
+        let start = std::time::Instant::now();
+        let Self { shape, x, dy, affine, out, saved } = self;
+        match op {
+            Op::Training => drop(cpu::training(*shape, x, out, 1e-5, *affine)),
+            Op::Inference => {
+                cpu::inference(*shape, x, out, &saved.mean, &saved.variance, 1e-5, *affine)
+            }
+            Op::Backward => drop(cpu::backward(*shape, x, dy, out, saved, *affine)),
+        }
+        start.elapsed().as_secs_f64() * 1e3
+    }
+}
+
+fn print_table(rows: &[Row_]) {
+    println!(
+        "{:<9} {:<5} {:>16} {:>9} {:>5} {:>9} {:>6} {:>7} {:>9} {:>8} {:>9}",
+        "op", "", "n x c x inner", "MiB", "", "ms", "±", "GB/s", "ceiling", "fraction", "cpu ms"
+    );
+    for r in rows {
+        println!(
+            "{:<9} {:<5} {:>16} {:>9.2} {:>5} {:>9.3} {:>5.0}% {:>7.2} {:>9.3} {:>8.2} {:>9}",
+            r.op.name(),
+            r.layout,
+            format!("{}x{}x{}", r.n, r.c, r.inner),
+            r.bytes as f64 / (1 << 20) as f64,
+            if r.path == Path::Fused { "fused" } else { "split" },
+            r.median_ms,
+            r.spread * 100.0,
+            r.bytes as f64 / r.median_ms / 1e6,
+            r.ceiling_ms,
+            r.ceiling_ms / r.median_ms,
+            r.cpu_ms.map_or("-".to_owned(), |ms| format!("{ms:.3}")),
+        );
+    }
+    if let Some(r) = rows.first() {
+        println!("an empty dispatch takes {:.3} ms", r.empty_ms);
+    }
+}
+
+fn write_csv(
+    path: &std::path::Path,
+    adapter: &wgpu::AdapterInfo,
+    rows: &[Row_],
+) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    writeln!(
+        file,
+        "adapter,op,layout,dtype,n,c,inner,bytes,dispatches,median_ms,spread,gb_per_s,\
+         ceiling_ms,ceiling_fraction,cpu_ms"
+    )?;
+    for r in rows {
+        writeln!(
+            file,
+            "{},{},{},f32,{},{},{},{},{},{:.4},{:.4},{:.3},{:.4},{:.4},{}",
+            adapter.name.replace(',', " "),
+            r.op.name(),
+            r.layout,
+            r.n,
+            r.c,
+            r.inner,
+            r.bytes,
+            r.dispatches,
+            r.median_ms,
+            r.spread,
+            r.bytes as f64 / r.median_ms / 1e6,
+            r.ceiling_ms,
+            r.ceiling_ms / r.median_ms,
+            r.cpu_ms.map_or(String::new(), |ms| format!("{ms:.4}")),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! What the adapter's memory allows: reading and copying kernels at their best workgroup size.
+
+use crate::support::timer::Timer;
+use wgpu::util::DeviceExt;
+use wgpu_batchnorm::{Context, wgpu};
+
+/// The ceiling kernels of an adapter, at the workgroup sizes that suit it best.
+pub struct Ceiling {
+    pub read_only: Kernel,
+    pub copy: Kernel,
+    pub empty: Kernel,
+}
+
+#[derive(Clone)]
+pub struct Kernel {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    pub workgroup: u32,
+    workgroups: u64,
+}
+
+/// A kernel bound to two tensors, in windows that bindings allow.
+pub struct Bound {
+    pipeline: wgpu::ComputePipeline,
+    windows: Vec<(wgpu::BindGroup, u32)>,
+}
+
+impl Bound {
+    pub fn encode_in(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline);
+        for (bind_group, workgroups) in &self.windows {
+            pass.set_bind_group(0, bind_group, &[]);
+            pass.dispatch_workgroups(*workgroups, 1, 1);
+        }
+    }
+}
+
+impl Ceiling {
+    /// Searches workgroup sizes and counts once, on 64 MiB.
+    pub fn search(context: &Context, timer: &Timer) -> Self {
+        let bytes = 64 << 20;
+        let elements = bytes / 4;
+        let source = context.upload(&vec![1.5; elements as usize]).expect("64 MiB");
+        let target = context.zeros(elements).expect("64 MiB");
+        let best = |name: &str| {
+            let mut best: Option<(f64, Kernel)> = None;
+            for workgroup in [4, 8, 16, 32, 64, 128, 256, 512, 1024] {
+                let limits = context.device().limits();
+                if workgroup > limits.max_compute_invocations_per_workgroup {
+                    continue;
+                }
+                for workgroups in [64, 256, 1024, 4096, 16384] {
+                    let kernel = Kernel::new(context, name, workgroup, workgroups);
+                    let bound = kernel.bind(context, &source, &target, bytes);
+                    let mut times: Vec<f64> =
+                        (0..3).map(|_| timer.time(context, |pass| bound.encode_in(pass))).collect();
+                    times.sort_by(f64::total_cmp);
+                    if best.as_ref().is_none_or(|(ms, _)| times[1] < *ms) {
+                        best = Some((times[1], kernel));
+                    }
+                }
+            }
+            best.expect("a workgroup size that the device allows").1
+        };
+        Self {
+            read_only: best("read_only"),
+            copy: best("copy"),
+            empty: Kernel::new(context, "empty", 1, 1),
+        }
+    }
+}
+
+impl Kernel {
+    fn new(context: &Context, name: &str, workgroup: u32, workgroups: u64) -> Self {
+        let device = context.device();
+        let module = device.create_shader_module(wgpu::include_wgsl!("ceiling.wgsl"));
+        let entry = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: None,
+            entries: &[
+                entry(0, wgpu::BufferBindingType::Storage { read_only: true }),
+                entry(1, wgpu::BufferBindingType::Storage { read_only: false }),
+                entry(2, wgpu::BufferBindingType::Uniform),
+            ],
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &[("WORKGROUP", workgroup as f64)],
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Self { pipeline, layout, workgroup, workgroups }
+    }
+
+    /// Binds the first `bytes` of two tensors.
+    pub fn bind(
+        &self,
+        context: &Context,
+        source: &wgpu::Buffer,
+        target: &wgpu::Buffer,
+        bytes: u64,
+    ) -> Bound {
+        let device = context.device();
+        let most = device.limits().max_storage_buffer_binding_size.min(1 << 32) / 256 * 256;
+        let mut windows = Vec::new();
+        let mut offset = 0;
+        while offset < bytes {
+            let size = (bytes - offset).min(most);
+            let quads = size / 16;
+            let workgroups = self.workgroups.min(quads.div_ceil(self.workgroup as u64)).max(1);
+            let chunk = quads.div_ceil(workgroups) as u32;
+            let params = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: None,
+                contents: bytemuck::cast_slice(&[chunk, 0, 0, 0]),
+                usage: wgpu::BufferUsages::UNIFORM,
+            });
+            let window = |buffer| {
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset,
+                    size: std::num::NonZeroU64::new(size),
+                })
+            };
+            let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: None,
+                layout: &self.layout,
+                entries: &[
+                    wgpu::BindGroupEntry { binding: 0, resource: window(source) },
+                    wgpu::BindGroupEntry { binding: 1, resource: window(target) },
+                    wgpu::BindGroupEntry { binding: 2, resource: params.as_entire_binding() },
+                ],
+            });
+            windows.push((bind_group, workgroups as u32));
+            offset += size;
+        }
+        Bound { pipeline: self.pipeline.clone(), windows }
+    }
+}

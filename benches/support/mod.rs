@@ -1,0 +1,3 @@
+pub mod cases;
+pub mod ceiling;
+pub mod timer;
