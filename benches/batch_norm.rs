@@ -234,7 +234,7 @@ fn measure(
         }
         let median = |i: usize| times[i][ROUNDS / 2];
         let (reads, writes) = op.reads_and_writes();
-        let plan = Plan::new(bn.adapter(), shape, op.pass(), true)?;
+        let plan = Plan::new(bn.adapter(), shape, op.pass(), &[])?;
         rows.push(Row_ {
             op,
             layout: case.layout,

@@ -82,12 +82,12 @@ fn across(v: vec4f) -> vec4f {
     return v;
 }
 
-// One value near each channel's middle, from three quads.
-fn pivot_of(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
-    return max(min(a, b), min(max(a, b), c));
+// A value near each channel's middle, from quads of it, or from one quad.
+fn middle(medians: vec4f) -> vec4f {
+    return medians;
 }
 
-fn pivot_of_one(q: Quad, a: vec4f) -> vec4f {
+fn middle_of_one(q: Quad, a: vec4f) -> vec4f {
     return a;
 }
 

@@ -98,13 +98,13 @@ fn across(v: vec4f) -> vec4f {
     return vec4f((v.x + v.y) + (v.z + v.w));
 }
 
-// One value near the channel's middle, from three quads of it.
-fn pivot_of(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
-    return vec4f(max(min(a.x, b.y), min(max(a.x, b.y), c.w)));
+// A value near the channel's middle, from quads of it, or from one quad.
+fn middle(medians: vec4f) -> vec4f {
+    return across(medians) * 0.25;
 }
 
-fn pivot_of_one(q: Quad, a: vec4f) -> vec4f {
-    return vec4f(max(min(a.x, a.y), min(max(a.x, a.y), a.z)));
+fn middle_of_one(q: Quad, a: vec4f) -> vec4f {
+    return vec4f(median(a, a.yyyy, a.zzzz).x);
 }
 
 fn state_row(row: u32, p: Place) -> vec4f {

@@ -7,7 +7,8 @@
 // Reads: x. Writes: workgroup memory.
 // Needs: params.wgsl, a tensor file, a mapping file.
 //
-// The pivot is one of the values, so x − pivot is small and mostly exact whatever the mean is.
+// The pivot is the middle of a few values, so x − pivot is small, and exact where the mean is large.
+// It is the mean of medians: neither an outlier nor the order of the values can spoil it.
 
 struct Moments {
     count: u32,
@@ -49,7 +50,7 @@ fn moments_of(start: Cursor) -> Moments {
             let x7 = load_x(next(&c));
             next_block(&c);
             if total.count + k == 0u {
-                pivot = pivot_of(x0, x3, x7);
+                pivot = middle((median(x0, x1, x2) + median(x5, x6, x7)) * 0.5);
             }
             let d0 = x0 - pivot;
             let d1 = x1 - pivot;
@@ -83,7 +84,7 @@ fn moments_of(start: Cursor) -> Moments {
         let q = next(&c);
         let x0 = load_x(q);
         if total.count == 0u {
-            pivot = pivot_of_one(q, x0);
+            pivot = middle_of_one(q, x0);
         }
         let d = keep(q, x0 - pivot);
         let quad_mean = across(d) / f32(values_in(q));

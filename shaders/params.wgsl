@@ -88,3 +88,7 @@ struct Quad {
 fn has(flag: u32) -> bool {
     return (params.flags & flag) != 0u;
 }
+
+fn median(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
+    return max(min(a, b), min(max(a, b), c));
+}

@@ -59,8 +59,8 @@ impl BatchNorm {
         dx.check("dx", elements)?;
         dx.check_disjoint("dx", &dy, "dy", elements)?;
         dx.check_disjoint("dx", &forward.x, "x", elements)?;
-        let aligned = forward.x.is_aligned() && dy.is_aligned() && dx.is_aligned();
-        let plan = Plan::new(&self.adapter, shape, pass, aligned)?;
+        let offsets = [forward.x.offset, dy.offset, dx.offset];
+        let plan = Plan::new(&self.adapter, shape, pass, &offsets)?;
         let work = match &forward.work {
             Some(work) => work.clone(),
             None => self.work_buffer(device, plan.work_words(shape.channels()))?,

@@ -57,6 +57,12 @@ impl Default for BatchNormDescriptor {
     }
 }
 
+// Bits of `Params::flags`, as in shaders/params.wgsl.
+pub(crate) const FLAG_GAMMA: u32 = 1;
+pub(crate) const FLAG_BETA: u32 = 2;
+pub(crate) const FLAG_TRACK: u32 = 4;
+pub(crate) const FLAG_CUMULATIVE: u32 = 8;
+
 /// A configuration and its kernels: compiled on a device when first bound, shared by all layers.
 ///
 /// One `BatchNorm` serves layers of any shape. Binding ([`bind_training`](Self::bind_training),
@@ -79,6 +85,21 @@ impl BatchNorm {
     /// [`Error::InvalidEpsilon`] if ε is not finite or not above 0; [`Error::LimitExceeded`] if
     /// the device allows fewer storage buffers, invocations or bytes than the kernels need.
     pub fn new(device: &wgpu::Device, descriptor: &BatchNormDescriptor) -> Result<Self, Error> {
+        let adapter = Adapter::new(&device.adapter_info(), &device.limits());
+        Self::with_adapter(device, descriptor, adapter)
+    }
+
+    /// As [`new`](Self::new), but plans for `adapter` instead of what the device reports: to tune
+    /// for an adapter that wgpu describes badly, or to test one adapter's plans on another.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new). Limits of `adapter` above the device's surface when binding, as
+    /// [`Error::Wgpu`].
+    pub fn with_adapter(
+        device: &wgpu::Device,
+        descriptor: &BatchNormDescriptor,
+        adapter: Adapter,
+    ) -> Result<Self, Error> {
         let epsilon = descriptor.epsilon;
         if !(epsilon.is_finite() && epsilon > 0.0) {
             return Err(Error::InvalidEpsilon(epsilon));
@@ -102,11 +123,7 @@ impl BatchNorm {
                 return Err(Error::LimitExceeded { what, need, limit });
             }
         }
-        Ok(Self {
-            descriptor: descriptor.clone(),
-            adapter: Adapter::new(&device.adapter_info(), &limits),
-            pipelines: Pipelines::default(),
-        })
+        Ok(Self { descriptor: descriptor.clone(), adapter, pipelines: Pipelines::default() })
     }
 
     /// The configuration.
@@ -122,10 +139,6 @@ impl BatchNorm {
 
     /// The parameters that are the same for every step of a pass.
     pub(crate) fn common_params(&self, momentum: Momentum, count: u64) -> Params {
-        const FLAG_GAMMA: u32 = 1;
-        const FLAG_BETA: u32 = 2;
-        const FLAG_TRACK: u32 = 4;
-        const FLAG_CUMULATIVE: u32 = 8;
         let d = &self.descriptor;
         let (momentum, cumulative) = match momentum {
             Momentum::Exponential(alpha) => (alpha, false),

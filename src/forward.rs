@@ -144,12 +144,17 @@ impl BatchNorm {
         x.check("x", elements)?;
         y.check("y", elements)?;
         y.check_disjoint("y", &x, "x", elements)?;
-        let plan = Plan::new(&self.adapter, shape, pass, x.is_aligned() && y.is_aligned())?;
+        let plan = Plan::new(&self.adapter, shape, pass, &[x.offset, y.offset])?;
         let work = match pass {
             Pass::Training => {
-                let backward = Plan::new(&self.adapter, shape, Pass::Backward, false)?;
+                // The backward pass shares the buffer. Where its tensors start decides at most
+                // whether one binding covers them, so the extremes give the most it takes.
                 let channels = shape.channels();
-                let words = plan.work_words(channels).max(backward.work_words(channels));
+                let mut words = plan.work_words(channels);
+                for offset in [0, self.adapter.alignment - 4] {
+                    let backward = Plan::new(&self.adapter, shape, Pass::Backward, &[offset])?;
+                    words = words.max(backward.work_words(channels));
+                }
                 Some(self.work_buffer(device, words)?)
             }
             _ => None,

@@ -186,3 +186,156 @@ fn compile(device: &wgpu::Device, variant: Variant) -> Pipeline {
     });
     Pipeline { pipeline, layout }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{BLOCK, Params};
+    use std::mem::offset_of;
+    use wgpu::naga;
+
+    /// Every combination of files, for each pass that a kernel serves.
+    fn variants() -> Vec<Variant> {
+        let kernels = [
+            (Kernel::ForwardFused, Pass::Training),
+            (Kernel::ForwardMoments, Pass::Training),
+            (Kernel::ForwardNormalize, Pass::Training),
+            (Kernel::Inference, Pass::Inference),
+            (Kernel::BackwardFused, Pass::Backward),
+            (Kernel::BackwardSums, Pass::Backward),
+            (Kernel::BackwardInput, Pass::Backward),
+        ];
+        let mut variants = Vec::new();
+        for (kernel, pass) in kernels {
+            for mapping in [Mapping::Rows, Mapping::Columns] {
+                for access in [Access::Vec4, Access::Scalar] {
+                    let (workgroup, lanes) = (64, 16);
+                    variants.push(Variant { kernel, pass, mapping, access, workgroup, lanes });
+                }
+            }
+        }
+        variants
+    }
+
+    fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
+        let source = variant.source();
+        let module = naga::front::wgsl::parse_str(&source)
+            .unwrap_or_else(|e| panic!("{variant:?}: {}", e.emit_to_string(&source)));
+        let flags = naga::valid::ValidationFlags::all();
+        // No capabilities: the kernels need nothing beyond the core of WebGPU.
+        let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::empty());
+        let info = validator.validate(&module).unwrap_or_else(|e| panic!("{variant:?}: {e:?}"));
+        (module, info)
+    }
+
+    #[test]
+    fn bindings_are_those_of_the_layout() {
+        for variant in variants() {
+            let (module, info) = parse(&variant);
+            let bound: Vec<u32> =
+                layout_entries(variant.pass).iter().map(|entry| entry.binding).collect();
+            let used = info.get_entry_point(0);
+            for (handle, global) in module.global_variables.iter() {
+                let Some(binding) = &global.binding else { continue };
+                assert_eq!(binding.group, 0);
+                let is_uniform = global.space == naga::AddressSpace::Uniform;
+                assert_eq!(is_uniform, binding.binding == Binding::Params as u32);
+                if !used[handle].is_empty() {
+                    assert!(bound.contains(&binding.binding), "{variant:?}: {:?}", global.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn entry_points_and_constants_are_named_alike() {
+        for variant in variants() {
+            let (module, _) = parse(&variant);
+            assert_eq!(module.entry_points.len(), 1);
+            assert_eq!(module.entry_points[0].name, variant.kernel.name());
+            for (name, _) in variant.constants() {
+                let declared =
+                    module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(name));
+                assert!(declared, "{variant:?}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_parameter_block_is_laid_out_alike() {
+        let (module, _) = parse(&variants()[0]);
+        let (_, ty) =
+            module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Params")).unwrap();
+        let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("a struct") };
+        assert_eq!(*span as usize, size_of::<Params>());
+        macro_rules! fields {
+            ($($field:ident),*) => { [$((stringify!($field), offset_of!(Params, $field))),*] };
+        }
+        let fields = fields!(
+            outer,
+            channels,
+            inner,
+            outer_stride,
+            first_channel,
+            all_channels,
+            row_stride,
+            x_at,
+            y_at,
+            dy_at,
+            dx_at,
+            chunk,
+            splits,
+            first_slot,
+            slots,
+            step_at,
+            step_inner,
+            flags,
+            epsilon,
+            momentum,
+            count,
+            running_divisor,
+            pad0,
+            pad1
+        );
+        assert_eq!(members.len(), fields.len());
+        for (member, (name, offset)) in members.iter().zip(fields) {
+            assert_eq!(member.name.as_deref(), Some(name));
+            assert_eq!(member.offset as usize, offset, "{name}");
+        }
+    }
+
+    #[test]
+    fn constants_of_both_sides_agree() {
+        let (module, _) = parse(&variants()[0]);
+        let constant = |name: &str| {
+            let (_, c) =
+                module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap();
+            match module.global_expressions[c.init] {
+                naga::Expression::Literal(naga::Literal::U32(value)) => value,
+                ref other => panic!("{name}: {other:?}"),
+            }
+        };
+        use crate::{Row, Saved, plan::SAVED_ROWS};
+        assert_eq!(constant("BLOCK") as u64, BLOCK);
+        assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
+        for (name, row) in [
+            ("ROW_GAMMA", Row::Gamma as u32),
+            ("ROW_BETA", Row::Beta as u32),
+            ("ROW_RUNNING_MEAN", Row::RunningMean as u32),
+            ("ROW_RUNNING_VAR", Row::RunningVar as u32),
+            ("ROW_BATCHES", Row::Batches as u32),
+            ("ROW_DGAMMA", Row::DGamma as u32),
+            ("ROW_DBETA", Row::DBeta as u32),
+            ("ROW_MEAN", Saved::Mean as u32),
+            ("ROW_INV_STD", Saved::InvStd as u32),
+            ("ROW_PIVOT", Saved::Pivot as u32),
+            ("ROW_REMAINDER", Saved::Remainder as u32),
+            ("FLAG_GAMMA", crate::batch_norm::FLAG_GAMMA),
+            ("FLAG_BETA", crate::batch_norm::FLAG_BETA),
+            ("FLAG_TRACK", crate::batch_norm::FLAG_TRACK),
+            ("FLAG_CUMULATIVE", crate::batch_norm::FLAG_CUMULATIVE),
+        ] {
+            assert_eq!(constant(name), row, "{name}");
+        }
+    }
+}

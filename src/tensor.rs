@@ -74,11 +74,6 @@ impl BufferRange {
         Ok(())
     }
 
-    /// Whether quads of this range can be loaded as vectors.
-    pub(crate) fn is_aligned(&self) -> bool {
-        self.offset.is_multiple_of(16)
-    }
-
     /// The binding that covers a piece, and the element of the piece's start in it.
     pub(crate) fn window(&self, piece: &Piece, alignment: u64) -> (wgpu::BufferBinding<'_>, u32) {
         let start = self.offset + piece.start * 4;

@@ -1,0 +1,141 @@
+//! The metadata of a case.
+
+use crate::compare::Tolerance;
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+use wgpu_batchnorm::{BatchNormDescriptor, Error, Layout, Momentum, RunningVariance};
+
+/// How a case is computed and compared.
+#[derive(Debug)]
+pub struct Settings {
+    pub mode: Mode,
+    pub momentum: Momentum,
+    pub tolerance: Tolerance,
+    pub layout: Layout,
+    pub epsilon: f32,
+    pub running_variance: RunningVariance,
+    activation: Activation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Train,
+    Infer,
+}
+
+/// What is applied to y.
+#[derive(Debug)]
+enum Activation {
+    Identity,
+    /// What the crate cannot do yet, as the case writes it.
+    Other(String),
+}
+
+impl Settings {
+    /// Reads the metadata; what it lacks has a default.
+    pub fn read(metadata: Option<&HashMap<String, String>>) -> Result<Self, String> {
+        let mut settings = Self {
+            mode: Mode::Train,
+            momentum: Momentum::default(),
+            tolerance: Tolerance::default(),
+            layout: Layout::ChannelsFirst,
+            epsilon: BatchNormDescriptor::default().epsilon,
+            running_variance: RunningVariance::default(),
+            activation: Activation::Identity,
+        };
+        // In order, so that of several errors it is always the same that is reported.
+        for (key, value) in metadata.into_iter().flatten().collect::<BTreeMap<_, _>>() {
+            settings.set(key, value)?;
+        }
+        Ok(settings)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "mode" => {
+                self.mode = choice(key, value, [("train", Mode::Train), ("infer", Mode::Infer)])?;
+            }
+            "layout" => {
+                let first = ("channels_first", Layout::ChannelsFirst);
+                self.layout = choice(key, value, [first, ("channels_last", Layout::ChannelsLast)])?;
+            }
+            "running_variance" => {
+                let unbiased = ("unbiased", RunningVariance::Unbiased);
+                let biased = ("biased", RunningVariance::Biased);
+                self.running_variance = choice(key, value, [unbiased, biased])?;
+            }
+            "epsilon" => self.epsilon = number(key, value)?,
+            "momentum" => self.momentum = momentum(key, value)?,
+            "activation" => self.activation = activation(key, value)?,
+            "tolerance" => self.tolerance = tolerance(key, value)?,
+            // Python's safetensors library writes the framework here.
+            "format" => {}
+            _ => {
+                return Err(format!(
+                    "unknown metadata `{key}`; there are mode, layout, epsilon, momentum, \
+                     running_variance, activation and tolerance"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn check_supported(&self) -> Result<(), String> {
+        match &self.activation {
+            Activation::Identity => Ok(()),
+            Activation::Other(name) => Err(format!("not supported: activation {name}")),
+        }
+    }
+}
+
+fn choice<T, const N: usize>(key: &str, value: &str, of: [(&str, T); N]) -> Result<T, String> {
+    let names = of.each_ref().map(|(name, _)| *name).join(" or ");
+    of.into_iter()
+        .find(|(name, _)| *name == value)
+        .map(|(_, choice)| choice)
+        .ok_or_else(|| format!("{key} must be {names}, but is `{value}`"))
+}
+
+fn number<T: FromStr>(key: &str, value: &str) -> Result<T, String> {
+    value.trim().parse().map_err(|_| format!("{key} must be a number, but is `{value}`"))
+}
+
+fn momentum(key: &str, value: &str) -> Result<Momentum, String> {
+    if value == "none" {
+        return Ok(Momentum::Cumulative);
+    }
+    let alpha = number(key, value)?;
+    // Binding does not look at it in inference.
+    if !(0.0..=1.0).contains(&alpha) {
+        return Err(Error::InvalidMomentum(alpha).to_string());
+    }
+    Ok(Momentum::Exponential(alpha))
+}
+
+fn activation(key: &str, value: &str) -> Result<Activation, String> {
+    const PLAIN: [&str; 7] = ["relu", "sigmoid", "tanh", "silu", "gelu", "gelu_tanh", "hard_swish"];
+    if value == "identity" {
+        return Ok(Activation::Identity);
+    }
+    if let Some(slope) = value.strip_prefix("leaky_relu:") {
+        let slope: f32 = number("the slope of leaky_relu", slope)?;
+        return Ok(Activation::Other(format!("leaky_relu:{slope}")));
+    }
+    if PLAIN.contains(&value) {
+        return Ok(Activation::Other(value.to_owned()));
+    }
+    Err(format!("{key} must be identity, leaky_relu:SLOPE, {}, but is `{value}`", PLAIN.join(", ")))
+}
+
+fn tolerance(key: &str, value: &str) -> Result<Tolerance, String> {
+    let (absolute, relative) = value
+        .split_once(',')
+        .ok_or_else(|| format!("{key} must be two numbers, ATOL,RTOL, but is `{value}`"))?;
+    let [absolute, relative] = [number(key, absolute)?, number(key, relative)?];
+    for number in [absolute, relative] {
+        if !(f64::is_finite(number) && number >= 0.0) {
+            return Err(format!("{key} must be finite and 0 or more, but is `{value}`"));
+        }
+    }
+    Ok(Tolerance { absolute, relative })
+}

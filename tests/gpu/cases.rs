@@ -1,0 +1,142 @@
+//! The one table of cases, which every variant runs through, and the data of a case.
+
+use wgpu_batchnorm::{BatchNormDescriptor, Momentum, RunningVariance, Shape};
+
+/// A shape, its data, and the options of the layer.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub shape: Shape,
+    /// Mean of the data over its standard deviation, which is 1.
+    pub mean: f32,
+    /// Where tensors start in their buffers, in elements.
+    pub offset: usize,
+    pub descriptor: BatchNormDescriptor,
+    pub momentum: Momentum,
+}
+
+impl Case {
+    pub fn new(shape: Shape) -> Self {
+        Self {
+            shape,
+            mean: 0.5,
+            offset: 0,
+            descriptor: BatchNormDescriptor::default(),
+            momentum: Momentum::Exponential(0.1),
+        }
+    }
+}
+
+/// Shapes at the edges: 1, primes, around powers of two, rows that are no multiple of four.
+pub fn shapes() -> Vec<Shape> {
+    let mut shapes = vec![
+        Shape::nc(2, 1),
+        Shape::nc(3, 2),
+        Shape::nc(32, 64),
+        Shape::nc(257, 255),
+        Shape::nc(1024, 3),
+        Shape::nc(31, 257),
+        Shape::ncl(1, 1, 2),
+        Shape::ncl(2, 3, 5),
+        Shape::ncl(7, 5, 3),
+        Shape::ncl(64, 4, 1),
+        Shape::ncl(5, 6, 255),
+        Shape::ncl(3, 7, 256),
+        Shape::ncl(2, 2, 257),
+        Shape::ncl(1, 3, 10_007),
+        Shape::ncl(1, 1, 300_000),
+        Shape::ncl(2, 1000, 16),
+        Shape::ncl(4, 300, 49),
+        Shape::nchw(4, 8, 7, 7),
+        Shape::nchw(8, 12, 14, 14),
+        Shape::nchw(4, 16, 28, 28),
+        Shape::nchw(2, 3, 112, 112),
+        Shape::ncdhw(2, 5, 3, 4, 5),
+        Shape::nhwc(4, 7, 7, 8),
+        Shape::nhwc(2, 14, 14, 96),
+        Shape::nhwc(3, 5, 5, 1),
+        Shape::nhwc(3, 9, 9, 31),
+        Shape::channels_last(2, 1),
+        Shape::channels_last(9_001, 4),
+        Shape::channels_last(10_000, 64),
+        Shape::channels_last(70_001, 6),
+        Shape::channels_last(37, 1030),
+    ];
+    // Around the extents at which mappings, lanes and blocks change.
+    for extent in [1, 3, 4, 7, 8, 9, 31, 32, 33, 63, 64, 65] {
+        shapes.push(Shape::ncl(3, 5, extent));
+        shapes.push(Shape::channels_last(extent as u64 + 1, 5));
+        shapes.push(Shape::channels_last(40, extent));
+    }
+    shapes
+}
+
+/// Every case: all shapes as they are, then options, offsets and means on some of them.
+pub fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = shapes().into_iter().map(Case::new).collect();
+    let some = [
+        Shape::nc(33, 20),
+        Shape::ncl(4, 6, 49),
+        Shape::ncl(6, 5, 64),
+        Shape::channels_last(500, 12),
+        Shape::channels_last(333, 7),
+        Shape::ncl(3, 2, 20_000),
+    ];
+    for shape in some {
+        let case = Case::new(shape);
+        for (scale, shift) in [(false, false), (true, false), (false, true)] {
+            let descriptor = BatchNormDescriptor { scale, shift, ..Default::default() };
+            cases.push(Case { descriptor, ..case.clone() });
+        }
+        let descriptor = BatchNormDescriptor { track_running_stats: false, ..Default::default() };
+        cases.push(Case { descriptor, ..case.clone() });
+        let descriptor = BatchNormDescriptor {
+            running_variance: RunningVariance::Biased,
+            epsilon: 1e-3,
+            ..Default::default()
+        };
+        for alpha in [0.0, 0.3, 1.0] {
+            let momentum = Momentum::Exponential(alpha);
+            cases.push(Case { descriptor: descriptor.clone(), momentum, ..case.clone() });
+        }
+        cases.push(Case { momentum: Momentum::Cumulative, ..case.clone() });
+        for offset in [1, 2, 4, 63, 64, 65] {
+            cases.push(Case { offset, ..case.clone() });
+        }
+        for mean in [0.0, -100.0, 1e4] {
+            cases.push(Case { mean, ..case.clone() });
+        }
+    }
+    cases
+}
+
+/// Numbers without a pattern: SplitMix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to 1.
+    pub fn uniform(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Mean 0, variance 1, near normal, at most 6: Irwin and Hall's sum of twelve.
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+
+    pub fn normals(&mut self, n: usize, mean: f32) -> Vec<f32> {
+        (0..n).map(|_| (mean as f64 + self.normal()) as f32).collect()
+    }
+
+    /// From −1 to 1.
+    pub fn signed(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| (2.0 * self.uniform() - 1.0) as f32).collect()
+    }
+}

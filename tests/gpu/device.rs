@@ -1,0 +1,41 @@
+//! The one device of the tests, and others with lower limits.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+use wgpu_batchnorm::{Context, ContextOptions, wgpu};
+
+static CONTEXT: LazyLock<Option<Context>> = LazyLock::new(|| {
+    let options = ContextOptions {
+        adapter: std::env::var("WGPU_BATCHNORM_ADAPTER").ok(),
+        ..Default::default()
+    };
+    match Context::with_options(&options) {
+        Ok(context) => Some(context),
+        Err(error) if std::env::var_os("WGPU_BATCHNORM_SKIP_GPU").is_some() => {
+            println!("skipped, since WGPU_BATCHNORM_SKIP_GPU is set: {error}");
+            None
+        }
+        Err(error) => panic!("{error}; or set WGPU_BATCHNORM_SKIP_GPU to skip what needs one"),
+    }
+});
+
+/// The device, or `None` if there is none and the environment says to skip.
+pub fn context() -> Option<&'static Context> {
+    CONTEXT.as_ref()
+}
+
+/// A device of the same adapter whose bindings cover at most `max_binding` bytes.
+pub fn with_max_binding(max_binding: u64) -> Option<Context> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = context()?.adapter_info().name.clone();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let adapter = adapters.into_iter().find(|a| a.get_info().name == wanted).expect("the adapter");
+    let required_limits =
+        wgpu::Limits { max_storage_buffer_binding_size: max_binding, ..wgpu::Limits::default() };
+    let (device, queue) = pollster::block_on(
+        adapter.request_device(&wgpu::DeviceDescriptor { required_limits, ..Default::default() }),
+    )
+    .expect("a device");
+    Some(Context::from_device(device, queue))
+}

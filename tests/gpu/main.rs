@@ -1,0 +1,9 @@
+//! Everything that needs an adapter, in one program: drivers dislike instances that come and go.
+
+mod bad_input;
+mod cases;
+mod device;
+mod guarded;
+mod layers;
+mod tolerance;
+mod variants;
