@@ -3,9 +3,8 @@
 //   merge:  δ = mean_b − mean_a;  mean += δ·n_b/n;  M2 = M2_a + M2_b + δ²·n_a·n_b/n
 //   (T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm for
 //   computing sample variances", 1979)
-// A workgroup owns: its channels' split; LANES threads merge to one result, in a fixed order.
-// Reads: x. Writes: workgroup memory.
-// Needs: params.wgsl, a tensor file, a mapping file.
+// A workgroup owns, reads, writes: nothing; these are the formulas.
+// Needs: params.wgsl, a mapping file.
 //
 // The pivot is the middle of a few values, so x − pivot is small, and exact where the mean is large.
 // It is the mean of medians: neither an outlier nor the order of the values can spoil it.
@@ -27,105 +26,4 @@ fn merge(a: Moments, b: Moments) -> Moments {
     let delta = (b.pivot - a.pivot) + (b.mean - a.mean);
     let between = delta * delta * (f32(a.count) * weight / f32(VALUES_A_QUAD));
     return Moments(count, a.pivot, a.mean + delta * weight, (a.m2 + b.m2) + between);
-}
-
-// The moments of a thread's walk.
-fn moments_of(start: Cursor) -> Moments {
-    var c = start;
-    var total = Moments();
-    var pivot = vec4f();
-    for (var left = c.blocks; left > 0u;) {
-        // A group of blocks of equal counts: the merge of the k-th needs no counts.
-        let blocks = min(left, BLOCKS_A_GROUP);
-        var mean = vec4f();
-        var m2 = vec4f();
-        for (var k = 0u; k < blocks; k++) {
-            let x0 = load_x(next(&c));
-            let x1 = load_x(next(&c));
-            let x2 = load_x(next(&c));
-            let x3 = load_x(next(&c));
-            let x4 = load_x(next(&c));
-            let x5 = load_x(next(&c));
-            let x6 = load_x(next(&c));
-            let x7 = load_x(next(&c));
-            next_block(&c);
-            if total.count + k == 0u {
-                pivot = middle((median(x0, x1, x2) + median(x5, x6, x7)) * 0.5);
-            }
-            let d0 = x0 - pivot;
-            let d1 = x1 - pivot;
-            let d2 = x2 - pivot;
-            let d3 = x3 - pivot;
-            let d4 = x4 - pivot;
-            let d5 = x5 - pivot;
-            let d6 = x6 - pivot;
-            let d7 = x7 - pivot;
-            let sum = ((d0 + d1) + (d2 + d3)) + ((d4 + d5) + (d6 + d7));
-            let block_mean = across(sum) * (1.0 / f32(BLOCK * VALUES_A_QUAD));
-            let e0 = d0 - block_mean;
-            let e1 = d1 - block_mean;
-            let e2 = d2 - block_mean;
-            let e3 = d3 - block_mean;
-            let e4 = d4 - block_mean;
-            let e5 = d5 - block_mean;
-            let e6 = d6 - block_mean;
-            let e7 = d7 - block_mean;
-            let squares = ((e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3))
-                + ((e4 * e4 + e5 * e5) + (e6 * e6 + e7 * e7));
-            let weight = 1.0 / f32(k + 1u);
-            let delta = block_mean - mean;
-            mean += delta * weight;
-            m2 += squares + delta * delta * (f32(BLOCK * k) * weight);
-        }
-        total = merge(total, Moments(blocks * BLOCK * VALUES_A_QUAD, pivot, mean, m2));
-        left -= blocks;
-    }
-    for (var left = c.tail; left > 0u; left--) {
-        let q = next(&c);
-        let x0 = load_x(q);
-        if total.count == 0u {
-            pivot = middle_of_one(q, x0);
-        }
-        let d = keep(q, x0 - pivot);
-        let quad_mean = across(d) / f32(values_in(q));
-        let e = keep(q, d - quad_mean);
-        total = merge(total, Moments(values_in(q), pivot, quad_mean, e * e));
-    }
-    return total;
-}
-
-var<workgroup> shared_count: array<u32, WORKGROUP>;
-var<workgroup> shared_pivot: array<vec4f, WORKGROUP>;
-var<workgroup> shared_mean: array<vec4f, WORKGROUP>;
-var<workgroup> shared_m2: array<vec4f, WORKGROUP>;
-
-fn share(thread: u32, m: Moments) {
-    shared_count[thread] = m.count;
-    shared_pivot[thread] = m.pivot;
-    shared_mean[thread] = m.mean;
-    shared_m2[thread] = m.m2;
-}
-
-fn shared_moments(thread: u32) -> Moments {
-    return Moments(
-        shared_count[thread],
-        shared_pivot[thread],
-        shared_mean[thread],
-        shared_m2[thread],
-    );
-}
-
-// The moments of all lanes of a channel, the same for every lane.
-fn merge_lanes(thread: u32, lane: u32, own: Moments) -> Moments {
-    share(thread, own);
-    for (var reach = LANES / 2u; reach > 0u; reach /= 2u) {
-        // The other lane's moments must have been shared.
-        workgroupBarrier();
-        if lane < reach {
-            share(thread, merge(shared_moments(thread), shared_moments(thread + reach * LANE_STEP)));
-        }
-    }
-    // Lane 0 must have shared the result.
-    workgroupBarrier();
-    return shared_moments(thread - lane * LANE_STEP);
 }

@@ -1,7 +1,6 @@
 // Formula: y = ((x − pivot) − remainder)·(inv_std·γ) + β, with mean = pivot + remainder
-// A workgroup owns: its channels' split.
-// Reads: x, gamma, beta. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file.
+// A workgroup owns: its channels. Reads: gamma, beta. Writes: nothing.
+// Needs: params.wgsl, a mapping file.
 //
 // The mean is subtracted in two parts, and not folded with the scale into x·a + b: either would
 // cancel where |mean| is much larger than the standard deviation.
@@ -23,40 +22,4 @@ fn affine(p: Place, pivot: vec4f, remainder: vec4f, inv_std: vec4f) -> Affine {
 
 fn normalize_one(x_value: vec4f, a: Affine) -> vec4f {
     return ((x_value - a.pivot) - a.remainder) * a.scale + a.shift;
-}
-
-// y over a thread's walk.
-fn normalize(start: Cursor, a: Affine) {
-    var c = start;
-    for (var left = c.blocks; left > 0u; left--) {
-        let q0 = next(&c);
-        let q1 = next(&c);
-        let q2 = next(&c);
-        let q3 = next(&c);
-        let q4 = next(&c);
-        let q5 = next(&c);
-        let q6 = next(&c);
-        let q7 = next(&c);
-        next_block(&c);
-        let x0 = load_x(q0);
-        let x1 = load_x(q1);
-        let x2 = load_x(q2);
-        let x3 = load_x(q3);
-        let x4 = load_x(q4);
-        let x5 = load_x(q5);
-        let x6 = load_x(q6);
-        let x7 = load_x(q7);
-        store_y(q0, normalize_one(x0, a));
-        store_y(q1, normalize_one(x1, a));
-        store_y(q2, normalize_one(x2, a));
-        store_y(q3, normalize_one(x3, a));
-        store_y(q4, normalize_one(x4, a));
-        store_y(q5, normalize_one(x5, a));
-        store_y(q6, normalize_one(x6, a));
-        store_y(q7, normalize_one(x7, a));
-    }
-    for (var left = c.tail; left > 0u; left--) {
-        let q = next(&c);
-        store_y(q, normalize_one(load_x(q), a));
-    }
 }

@@ -21,12 +21,14 @@ struct Params {
     y_at: u32,
     dy_at: u32,
     dx_at: u32,
-    // Work of one split of a channel: quads (rows mapping) or rows (columns mapping).
+    // Work of one split of a channel: quads (rows mapping), or rows.
     chunk: u32,
     // Splits of a channel in this piece, its first partial, and the partials of a channel in all.
     splits: u32,
     first_slot: u32,
     slots: u32,
+    // Channels of a tile (tile mapping).
+    group: u32,
     // What a thread adds to its position for its next quad (rows mapping).
     step_at: u32,
     step_inner: u32,
@@ -39,8 +41,7 @@ struct Params {
     count: f32,
     running_divisor: f32,
     // Makes the size a multiple of 16 bytes, as uniform blocks want it.
-    pad0: u32,
-    pad1: u32,
+    pad: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1

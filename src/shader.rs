@@ -40,19 +40,78 @@ impl Kernel {
     }
 
     /// The kernel's file, after those that it needs besides parameters, tensor and mapping.
-    fn files(self) -> &'static [&'static str] {
+    fn files(self, mapping: Mapping) -> &'static [&'static str] {
+        match mapping {
+            Mapping::Rows | Mapping::Columns => self.walk_files(),
+            Mapping::Tiles => self.tile_files(),
+        }
+    }
+
+    #[rustfmt::skip]
+    fn walk_files(self) -> &'static [&'static str] {
         match self {
-            Kernel::ForwardFused => wgsl!("moments", "statistics", "normalize", "forward_fused"),
-            Kernel::ForwardMoments => wgsl!("moments", "partial_moments", "forward_moments"),
-            Kernel::ForwardNormalize => {
-                wgsl!("moments", "partial_moments", "statistics", "normalize", "forward_normalize")
-            }
-            Kernel::Inference => wgsl!("normalize", "inference"),
-            Kernel::BackwardFused => wgsl!("gradient_sums", "gradient_input", "backward_fused"),
-            Kernel::BackwardSums => wgsl!("gradient_sums", "partial_sums", "backward_sums"),
-            Kernel::BackwardInput => {
-                wgsl!("gradient_sums", "partial_sums", "gradient_input", "backward_input")
-            }
+            Kernel::ForwardFused => wgsl!(
+                "moments", "statistics", "normalize",
+                "walk/moments", "walk/normalize", "walk/forward_fused"
+            ),
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "partial_moments",
+                "walk/moments", "walk/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "statistics", "normalize",
+                "walk/moments", "walk/normalize", "walk/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize",
+                "walk/normalize", "walk/inference"
+            ),
+            Kernel::BackwardFused => wgsl!(
+                "gradient_sums", "gradient_input",
+                "walk/sums", "walk/input", "walk/backward_fused"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "gradient_sums", "partial_sums",
+                "walk/sums", "walk/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "gradient_sums", "partial_sums", "gradient_input",
+                "walk/sums", "walk/input", "walk/backward_input"
+            ),
+        }
+    }
+
+    #[rustfmt::skip]
+    fn tile_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardFused => wgsl!(
+                "moments", "statistics", "normalize",
+                "tile/moments", "tile/normalize", "tile/forward_fused"
+            ),
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "partial_moments",
+                "tile/moments", "tile/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "statistics", "normalize",
+                "tile/normalize", "tile/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize",
+                "tile/normalize", "tile/inference"
+            ),
+            Kernel::BackwardFused => wgsl!(
+                "gradient_sums", "gradient_input",
+                "tile/sums", "tile/input", "tile/backward_fused"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "gradient_sums", "partial_sums",
+                "tile/sums", "tile/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "gradient_sums", "partial_sums", "gradient_input",
+                "tile/sums", "tile/input", "tile/backward_input"
+            ),
         }
     }
 }
@@ -93,10 +152,11 @@ impl Variant {
             Access::Scalar => wgsl!("tensor_scalar"),
         };
         let mapping = match self.mapping {
-            Mapping::Rows => wgsl!("map_rows"),
-            Mapping::Columns => wgsl!("map_columns"),
+            Mapping::Rows => wgsl!("walk/map_rows"),
+            Mapping::Columns => wgsl!("walk/map_columns"),
+            Mapping::Tiles => wgsl!("tile/map"),
         };
-        [wgsl!("params"), tensor, mapping, self.kernel.files()].concat().join("\n")
+        [wgsl!("params"), tensor, mapping, self.kernel.files(self.mapping)].concat().join("\n")
     }
 
     /// The module's override constants.
@@ -190,7 +250,7 @@ fn compile(device: &wgpu::Device, variant: Variant) -> Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{BLOCK, Params};
+    use crate::plan::{BLOCK, MAX_COLUMNS, Params};
     use std::mem::offset_of;
     use wgpu::naga;
 
@@ -207,7 +267,7 @@ mod tests {
         ];
         let mut variants = Vec::new();
         for (kernel, pass) in kernels {
-            for mapping in [Mapping::Rows, Mapping::Columns] {
+            for mapping in [Mapping::Rows, Mapping::Columns, Mapping::Tiles] {
                 for access in [Access::Vec4, Access::Scalar] {
                     let (workgroup, lanes) = (64, 16);
                     variants.push(Variant { kernel, pass, mapping, access, workgroup, lanes });
@@ -287,6 +347,7 @@ mod tests {
             splits,
             first_slot,
             slots,
+            group,
             step_at,
             step_inner,
             flags,
@@ -294,8 +355,7 @@ mod tests {
             momentum,
             count,
             running_divisor,
-            pad0,
-            pad1
+            pad
         );
         assert_eq!(members.len(), fields.len());
         for (member, (name, offset)) in members.iter().zip(fields) {
@@ -304,19 +364,23 @@ mod tests {
         }
     }
 
+    fn constant_of(module: &naga::Module, name: &str) -> u32 {
+        let mut constants = module.constants.iter().map(|(_, c)| c);
+        let constant = constants.find(|c| c.name.as_deref() == Some(name));
+        match module.global_expressions[constant.expect("a constant of that name").init] {
+            naga::Expression::Literal(naga::Literal::U32(value)) => value,
+            ref other => panic!("{name}: {other:?}"),
+        }
+    }
+
     #[test]
     fn constants_of_both_sides_agree() {
         let (module, _) = parse(&variants()[0]);
-        let constant = |name: &str| {
-            let (_, c) =
-                module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name)).unwrap();
-            match module.global_expressions[c.init] {
-                naga::Expression::Literal(naga::Literal::U32(value)) => value,
-                ref other => panic!("{name}: {other:?}"),
-            }
-        };
+        let constant = |name: &str| constant_of(&module, name);
         use crate::{Row, Saved, plan::SAVED_ROWS};
         assert_eq!(constant("BLOCK") as u64, BLOCK);
+        let (tiles, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Tiles).unwrap());
+        assert_eq!(constant_of(&tiles, "MAX_COLUMNS") as u64, MAX_COLUMNS);
         assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
         for (name, row) in [
             ("ROW_GAMMA", Row::Gamma as u32),

@@ -45,11 +45,12 @@ impl Replay<'_> {
         // Without an adapter every case fails, but malformed ones for a reason of their own.
         let gpu = Gpu::new(self.adapter);
         let width = paths.iter().map(|p| stem(p).chars().count()).max().unwrap_or(0);
-        let (mut stems, mut all_good) = (HashSet::new(), true);
+        let mut targets = Targets::new(self.out, paths);
+        let mut all_good = true;
         for path in paths {
             self.bar.set_message(stem(path));
-            let outcome = target(self.out, path, paths, &mut stems)
-                .and_then(|target| self.case(&gpu, path, &target, width));
+            let outcome =
+                targets.of(path).and_then(|target| self.replay(&gpu, path, &target, width));
             if let Err(message) = outcome {
                 all_good = false;
                 let line = one_line(&format!("error: {}: {message}", stem(path)));
@@ -63,7 +64,7 @@ impl Replay<'_> {
     }
 
     /// Runs one case and writes its result; then compares it with what is expected.
-    fn case(
+    fn replay(
         &mut self,
         gpu: &Result<Gpu, String>,
         path: &Path,
@@ -105,32 +106,38 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// Where the result of a case goes, unless something else is there or will be.
-fn target(
-    out: &Path,
-    path: &Path,
-    all: &[PathBuf],
-    stems: &mut HashSet<OsString>,
-) -> Result<PathBuf, String> {
-    let Some(stem) = path.file_stem() else {
-        return Err("is no path of a file".into());
-    };
-    if !stems.insert(stem.to_owned()) {
-        return Err(format!(
-            "an earlier case has the same name, so {} is not run; rename one",
-            path.display()
-        ));
+/// Names the result files, so that none replaces a case or another result.
+struct Targets<'a> {
+    out: &'a Path,
+    cases: HashSet<PathBuf>,
+    stems: HashSet<OsString>,
+}
+
+impl<'a> Targets<'a> {
+    fn new(out: &'a Path, cases: &[PathBuf]) -> Self {
+        // What cannot be found cannot be replaced.
+        let cases = cases.iter().filter_map(|case| fs::canonicalize(case).ok()).collect();
+        Self { out, cases, stems: HashSet::new() }
     }
-    let target = out.join([stem, OsStr::new(".safetensors")].join(OsStr::new("")));
-    let canonical = |path: &Path| fs::canonicalize(path).ok();
-    let existing = canonical(&target);
-    if existing.is_some() && all.iter().any(|case| canonical(case) == existing) {
-        return Err(format!(
-            "the result would replace the case {}; choose another --out",
-            target.display()
-        ));
+
+    /// Where the result of a case goes.
+    fn of(&mut self, case: &Path) -> Result<PathBuf, String> {
+        let stem = case.file_stem().ok_or("is no path of a file")?;
+        if !self.stems.insert(stem.to_owned()) {
+            return Err(format!(
+                "an earlier case has the same name, so {} is not run; rename one",
+                case.display()
+            ));
+        }
+        let target = self.out.join([stem, OsStr::new(".safetensors")].join(OsStr::new("")));
+        if fs::canonicalize(&target).is_ok_and(|existing| self.cases.contains(&existing)) {
+            return Err(format!(
+                "the result would replace the case {}; choose another --out",
+                target.display()
+            ));
+        }
+        Ok(target)
     }
-    Ok(target)
 }
 
 /// Writes the results, or no file.

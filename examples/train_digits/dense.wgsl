@@ -1,6 +1,7 @@
-// A dense layer without gradient buffers. Its input passes a ReLU first, so that hidden layers need
-// no kernel of their own for it; pixels are not negative and pass unchanged. w has a row for each
-// output; where there is a bias, it is the last column, whose input is always 1.
+// Formula: y = relu(x)·wᵀ, or, where there is a bias, (relu(x), 1)·wᵀ: w has a row for each output,
+// and the bias is its last column. With the ReLU at the input, it needs no kernel of its own;
+// pixels are not negative and pass it unchanged. Three kernels: forward, input_gradient, update.
+// A workgroup owns: 8 by 8 values of what it writes, one a thread.
 
 struct Layer {
     batch: u32,
@@ -32,7 +33,7 @@ fn input(n: u32, i: u32) -> f32 {
 }
 
 // Formula: y[n, o] = Σ_i w[o, i]·input(n, i)
-// A workgroup owns: 8 outputs of 8 samples, one value a thread.
+// A workgroup owns: 8 outputs of 8 samples.
 // Reads: x, w. Writes: y.
 @compute @workgroup_size(8, 8)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
@@ -49,7 +50,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 }
 
 // Formula: dx[n, i] = Σ_o dy[n, o]·w[o, i] where x[n, i] > 0, else 0
-// A workgroup owns: 8 inputs of 8 samples, one value a thread.
+// A workgroup owns: 8 inputs of 8 samples.
 // Reads: x, w, dy. Writes: dx.
 @compute @workgroup_size(8, 8)
 fn input_gradient(@builtin(global_invocation_id) id: vec3u) {
@@ -67,7 +68,7 @@ fn input_gradient(@builtin(global_invocation_id) id: vec3u) {
 }
 
 // Formula: w[o, i] ← w[o, i] − rate·Σ_n dy[n, o]·input(n, i)
-// A workgroup owns: 8 columns of 8 rows of w, one value a thread.
+// A workgroup owns: 8 columns of 8 rows of w.
 // Reads: x, w, dy. Writes: w; record it after input_gradient, which needs w as it was.
 @compute @workgroup_size(8, 8)
 fn update(@builtin(global_invocation_id) id: vec3u) {

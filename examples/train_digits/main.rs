@@ -21,7 +21,7 @@ cargo run --release --example train_digits -- [--quick] [--plot FILE] [--adapter
   --plot FILE     where to write the curves, as SVG; train_digits.svg if not given
   --adapter NAME  the first adapter whose name contains NAME";
 
-const RATES: [f32; 4] = [0.1, 0.5, 1.0, 3000.0];
+const RATES: [f32; 4] = [0.1, 0.5, 1.0, 3.0];
 const QUICK_RATES: [f32; 1] = [1.0];
 const EPOCHS: usize = 15;
 /// The accuracy that batch norm reaches at all rates; if not, something is broken.

@@ -167,8 +167,8 @@ fn new_layers(gpu: &Gpu, with_batch_norm: bool, random: &mut Random) -> Result<V
     Ok(layers)
 }
 
-/// Binds all layers and the loss to a batch. Returns what the way back needs: the layers as applied,
-/// and the gradient by the logits.
+/// Binds all layers and the loss to a batch. Returns what the way back needs: the layers as
+/// applied, and the gradient by the logits.
 fn bind_forward(
     gpu: &Gpu,
     layers: &[Layer],

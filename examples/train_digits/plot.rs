@@ -14,7 +14,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 const SIZE: (u32, u32) = (1200, 810);
 const HEAD: i32 = 96;
-/// A panel without a title or labels below takes less.
+/// The rows differ in what is written above and below, so that the axes come out alike.
 const TOP_PANEL: i32 = 345;
 const LEFT_PANEL: i32 = 612;
 /// For each of [`RATES`] one that the colour-blind tell apart, too: M. Okabe and K. Ito, "Color
@@ -92,7 +92,7 @@ fn draw_head(area: &Area<'_>, outcomes: &[Outcome]) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// One set of axes; `labels` are the title, the label of the x axis and that of the y axis.
+/// One set of axes with its curves.
 fn draw_panel<Y>(
     area: &Area<'_>,
     [title, x_label, y_label]: [&str; 3],

@@ -1,0 +1,31 @@
+// Formula: training forward, whole: moments (moments.wgsl), statistics (statistics.wgsl) and
+// y = γ·(x − mean)·inv_std + β (normalize.wgsl).
+// A workgroup owns: a tile of all rows, so one dispatch is enough; the second read of x finds much
+// of it in the caches.
+// Reads: x, gamma, beta, running statistics. Writes: y, saved and running statistics.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, statistics.wgsl, normalize.wgsl,
+// tile/moments.wgsl, tile/normalize.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_fused(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let w = tile(id.y * grid.x + id.x);
+    if !exists(w) {
+        return;
+    }
+    share_moments(w, thread);
+    // All columns must have been shared.
+    workgroupBarrier();
+    for (var c = thread; c < w.channels; c += WORKGROUP) {
+        let p = Place(w.channel + c, w.split, 0u);
+        let m = fold_moments(w, c);
+        record(p, m);
+        share_affine(c, affine(p, m.pivot, m.mean, inv_std_of(m)));
+    }
+    // All channels must have left what their columns need.
+    workgroupBarrier();
+    normalize(w, thread);
+}

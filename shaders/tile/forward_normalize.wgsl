@@ -1,0 +1,28 @@
+// Formula: y = γ·(x − mean)·inv_std + β (normalize.wgsl), mean and inv_std from the merged partials.
+// A workgroup owns: a tile. Second of two dispatches of the split path.
+// Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, partial_moments.wgsl,
+// statistics.wgsl, normalize.wgsl, tile/normalize.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_normalize(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let w = tile(id.y * grid.x + id.x);
+    if !exists(w) {
+        return;
+    }
+    for (var c = thread; c < w.channels; c += WORKGROUP) {
+        let p = Place(w.channel + c, w.split, 0u);
+        let m = merge_partials(p);
+        if w.split == 0u && params.first_slot == 0u {
+            record(p, m);
+        }
+        share_affine(c, affine(p, m.pivot, m.mean, inv_std_of(m)));
+    }
+    // All channels must have left what their columns need.
+    workgroupBarrier();
+    normalize(w, thread);
+}

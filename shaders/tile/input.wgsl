@@ -1,0 +1,64 @@
+// Formula: dx over a tile (../gradient_input.wgsl).
+// A workgroup owns: a tile. Reads: x, dy, workgroup memory. Writes: dx.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, gradient_input.wgsl,
+// tile/sums.wgsl.
+
+var<private> mean_dys: array<vec4f, MAX_QUADS>;
+var<private> slopes: array<vec4f, MAX_QUADS>;
+
+// Leaves what a channel's columns need at its first column.
+fn share_input_gradient(c: u32, g: InputGradient) {
+    column[c * params.inner] = vec4f(g.mean_dy.x, g.slope.x, 0.0, 0.0);
+}
+
+fn differentiate(w: Tile, thread: u32) {
+    let quads = quads(w, thread);
+    let stride = params.outer_stride;
+    for (var k = 0u; k < quads; k++) {
+        let home = homes(w, first_column(k, thread));
+        let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
+        mean_dys[k] = all[0];
+        slopes[k] = all[1];
+    }
+    var row = w.first_row;
+    for (; row + BLOCK <= w.end_row; row += BLOCK) {
+        for (var k = 0u; k < quads; k++) {
+            let s = statistics_of(k);
+            let g = InputGradient(scales[k], mean_dys[k], slopes[k]);
+            let first = first_column(k, thread);
+            let i = at(w, row, first);
+            let q0 = quad(w, first, i);
+            let q1 = quad(w, first, i + stride);
+            let q2 = quad(w, first, i + 2u * stride);
+            let q3 = quad(w, first, i + 3u * stride);
+            let q4 = quad(w, first, i + 4u * stride);
+            let q5 = quad(w, first, i + 5u * stride);
+            let q6 = quad(w, first, i + 6u * stride);
+            let q7 = quad(w, first, i + 7u * stride);
+            let d0 = dx_one(load_x(q0), load_dy(q0), g, s);
+            let d1 = dx_one(load_x(q1), load_dy(q1), g, s);
+            let d2 = dx_one(load_x(q2), load_dy(q2), g, s);
+            let d3 = dx_one(load_x(q3), load_dy(q3), g, s);
+            let d4 = dx_one(load_x(q4), load_dy(q4), g, s);
+            let d5 = dx_one(load_x(q5), load_dy(q5), g, s);
+            let d6 = dx_one(load_x(q6), load_dy(q6), g, s);
+            let d7 = dx_one(load_x(q7), load_dy(q7), g, s);
+            store_dx(q0, d0);
+            store_dx(q1, d1);
+            store_dx(q2, d2);
+            store_dx(q3, d3);
+            store_dx(q4, d4);
+            store_dx(q5, d5);
+            store_dx(q6, d6);
+            store_dx(q7, d7);
+        }
+    }
+    for (; row < w.end_row; row++) {
+        for (var k = 0u; k < quads; k++) {
+            let g = InputGradient(scales[k], mean_dys[k], slopes[k]);
+            let first = first_column(k, thread);
+            let q = quad(w, first, at(w, row, first));
+            store_dx(q, dx_one(load_x(q), load_dy(q), g, statistics_of(k)));
+        }
+    }
+}

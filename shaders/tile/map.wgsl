@@ -1,0 +1,111 @@
+// Formula: the mapping of a workgroup to a tile: rows of the matrix outer × (channels · inner),
+// whose column k belongs to channel k / inner.
+// A workgroup owns: one split of the rows of a group of whole channels. It sweeps them row by row,
+// so that memory streams; each thread keeps what it knows of its quads in arrays of its own.
+// Reads and writes: the per-channel rows of state and work, for its channels; workgroup memory.
+// Needs: params.wgsl and a tensor file.
+//
+// For adapters that are cores with caches: jumping from row to row costs them far more than
+// indexing an array. One thread a channel computes what there is one of per channel; formulas
+// that are shared with the walks see such a channel's value in every component.
+
+// Columns of a tile, and quads of a thread, at most.
+const MAX_COLUMNS = 1024u;
+const MAX_QUADS = 64u;
+
+// Values of one channel in a quad, as the shared formulas see it.
+const VALUES_A_QUAD = 1u;
+
+// First for the columns' partial results; then for what a channel's columns need, at its first.
+var<workgroup> column: array<vec4f, MAX_COLUMNS>;
+
+struct Tile {
+    channel: u32,   // first, in the piece
+    channels: u32,
+    first_row: u32,
+    end_row: u32,
+    split: u32,
+}
+
+fn tile(workgroup: u32) -> Tile {
+    let groups = (params.channels + params.group - 1u) / params.group;
+    let channel = (workgroup % groups) * params.group;
+    let split = workgroup / groups;
+    let first_row = min(split * params.chunk, params.outer);
+    let end_row = min(first_row + params.chunk, params.outer);
+    return Tile(channel, min(params.group, params.channels - channel), first_row, end_row, split);
+}
+
+// A grid of two dimensions may hold workgroups beyond the last.
+fn exists(w: Tile) -> bool {
+    return w.split < params.splits;
+}
+
+fn columns(w: Tile) -> u32 {
+    return w.channels * params.inner;
+}
+
+// Quads of a thread: every WORKGROUP-th of the tile's.
+fn quads(w: Tile, thread: u32) -> u32 {
+    return ((columns(w) + 3u) / 4u + WORKGROUP - 1u - thread) / WORKGROUP;
+}
+
+fn first_column(k: u32, thread: u32) -> u32 {
+    return 4u * (k * WORKGROUP + thread);
+}
+
+// Element of the piece at a row and column of the tile.
+fn at(w: Tile, row: u32, first: u32) -> u32 {
+    return row * params.outer_stride + w.channel * params.inner + first;
+}
+
+fn quad(w: Tile, first: u32, element: u32) -> Quad {
+    if RAGGED {
+        let valid = min(4u, columns(w) - first);
+        let k = vec4u(0u, 1u, 2u, 3u);
+        return Quad(element + select(vec4u(), k, k < vec4u(valid)), valid);
+    }
+    return Quad(vec4u(element), 4u);
+}
+
+// Where the channel of each of four columns keeps its values; what is not there repeats the last.
+fn homes(w: Tile, first: u32) -> vec4u {
+    let all = min(vec4u(first) + vec4u(0u, 1u, 2u, 3u), vec4u(columns(w) - 1u));
+    return all / params.inner * params.inner;
+}
+
+struct Place {
+    channel: u32,   // in the piece
+    split: u32,
+    lane: u32,
+}
+
+fn is_live(p: Place) -> bool {
+    return true;
+}
+
+fn across(v: vec4f) -> vec4f {
+    return v;
+}
+
+fn state_row(row: u32, p: Place) -> vec4f {
+    return vec4f(bitcast<f32>(state[row * params.row_stride + params.first_channel + p.channel]));
+}
+
+fn set_state_row(row: u32, p: Place, value: vec4f) {
+    state[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
+}
+
+fn count_batch(p: Place) -> vec4f {
+    let i = ROW_BATCHES * params.row_stride + params.first_channel + p.channel;
+    state[i] += 1u;
+    return vec4f(f32(state[i]));
+}
+
+fn work_row(row: u32, p: Place) -> vec4f {
+    return vec4f(bitcast<f32>(work[row * params.row_stride + params.first_channel + p.channel]));
+}
+
+fn set_work_row(row: u32, p: Place, value: vec4f) {
+    work[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
+}

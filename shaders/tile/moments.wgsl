@@ -1,0 +1,146 @@
+// Formula: the moments of a tile's columns, by block (../moments.wgsl), and of its channels.
+// A workgroup owns: a tile. Reads: x. Writes: workgroup memory.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl.
+
+var<private> pivots: array<vec4f, MAX_QUADS>;
+// Of all rows so far, but for those of the group of blocks at hand, which come next.
+var<private> means: array<vec4f, MAX_QUADS>;
+var<private> m2s: array<vec4f, MAX_QUADS>;
+var<private> group_means: array<vec4f, MAX_QUADS>;
+var<private> group_m2s: array<vec4f, MAX_QUADS>;
+
+// Shares pivot, mean and M2 of every column.
+fn share_moments(w: Tile, thread: u32) {
+    let quads = quads(w, thread);
+    let stride = params.outer_stride;
+    var count = 0u;
+    var row = w.first_row;
+    var blocks = 0u;
+    for (; row + BLOCK <= w.end_row; row += BLOCK) {
+        let weight = 1.0 / f32(blocks + 1u);
+        let between = f32(BLOCK * blocks) * weight;
+        for (var k = 0u; k < quads; k++) {
+            let first = first_column(k, thread);
+            let i = at(w, row, first);
+            let x0 = load_x(quad(w, first, i));
+            let x1 = load_x(quad(w, first, i + stride));
+            let x2 = load_x(quad(w, first, i + 2u * stride));
+            let x3 = load_x(quad(w, first, i + 3u * stride));
+            let x4 = load_x(quad(w, first, i + 4u * stride));
+            let x5 = load_x(quad(w, first, i + 5u * stride));
+            let x6 = load_x(quad(w, first, i + 6u * stride));
+            let x7 = load_x(quad(w, first, i + 7u * stride));
+            if count + blocks == 0u {
+                pivots[k] = (median(x0, x1, x2) + median(x5, x6, x7)) * 0.5;
+            }
+            if blocks == 0u {
+                group_means[k] = vec4f();
+                group_m2s[k] = vec4f();
+            }
+            let pivot = pivots[k];
+            let d0 = x0 - pivot;
+            let d1 = x1 - pivot;
+            let d2 = x2 - pivot;
+            let d3 = x3 - pivot;
+            let d4 = x4 - pivot;
+            let d5 = x5 - pivot;
+            let d6 = x6 - pivot;
+            let d7 = x7 - pivot;
+            let sum = ((d0 + d1) + (d2 + d3)) + ((d4 + d5) + (d6 + d7));
+            let block_mean = sum * (1.0 / f32(BLOCK));
+            let e0 = d0 - block_mean;
+            let e1 = d1 - block_mean;
+            let e2 = d2 - block_mean;
+            let e3 = d3 - block_mean;
+            let e4 = d4 - block_mean;
+            let e5 = d5 - block_mean;
+            let e6 = d6 - block_mean;
+            let e7 = d7 - block_mean;
+            let squares = ((e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3))
+                + ((e4 * e4 + e5 * e5) + (e6 * e6 + e7 * e7));
+            let delta = block_mean - group_means[k];
+            group_means[k] += delta * weight;
+            group_m2s[k] += squares + delta * delta * between;
+        }
+        blocks += 1u;
+        if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
+            let rows = blocks * BLOCK;
+            for (var k = 0u; k < quads; k++) {
+                join(k, count, Moments(rows, pivots[k], group_means[k], group_m2s[k]));
+            }
+            count += rows;
+            blocks = 0u;
+        }
+    }
+    for (; row < w.end_row; row++) {
+        for (var k = 0u; k < quads; k++) {
+            let first = first_column(k, thread);
+            let x0 = load_x(quad(w, first, at(w, row, first)));
+            if count == 0u {
+                pivots[k] = x0;
+            }
+            join(k, count, Moments(1u, pivots[k], x0 - pivots[k], vec4f()));
+        }
+        count += 1u;
+    }
+    for (var k = 0u; k < quads; k++) {
+        let first = first_column(k, thread);
+        for (var j = 0u; j < 4u; j++) {
+            column[first + j] = vec4f(pivots[k][j], means[k][j], m2s[k][j], 0.0);
+        }
+    }
+}
+
+fn join(k: u32, count: u32, more: Moments) {
+    let total = merge(Moments(count, pivots[k], means[k], m2s[k]), more);
+    means[k] = total.mean;
+    m2s[k] = total.m2;
+}
+
+// The mean of a column relative to a pivot.
+fn relative_mean(i: u32, pivot: f32) -> f32 {
+    return (column[i].x - pivot) + column[i].y;
+}
+
+fn relative_means(i: u32, pivot: f32) -> vec4f {
+    return vec4f(
+        relative_mean(i, pivot),
+        relative_mean(i + 1u, pivot),
+        relative_mean(i + 2u, pivot),
+        relative_mean(i + 3u, pivot),
+    );
+}
+
+// The moments of a channel of the tile, from its columns, which have equal counts:
+// mean = Σ mean_k/inner, M2 = Σ M2_k + rows·Σ(mean_k − mean)².
+fn fold_moments(w: Tile, c: u32) -> Moments {
+    let rows = w.end_row - w.first_row;
+    let first = c * params.inner;
+    let end = first + params.inner;
+    let pivot = column[first].x;
+    var sum = vec4f();
+    var i = first;
+    for (; i + 4u <= end; i += 4u) {
+        sum += relative_means(i, pivot);
+    }
+    for (; i < end; i++) {
+        sum.x += relative_mean(i, pivot);
+    }
+    let mean = ((sum.x + sum.y) + (sum.z + sum.w)) / f32(params.inner);
+    var within = vec4f();
+    var between = vec4f();
+    i = first;
+    for (; i + 4u <= end; i += 4u) {
+        let delta = relative_means(i, pivot) - mean;
+        between += delta * delta;
+        within += vec4f(column[i].z, column[i + 1u].z, column[i + 2u].z, column[i + 3u].z);
+    }
+    for (; i < end; i++) {
+        let delta = relative_mean(i, pivot) - mean;
+        between.x += delta * delta;
+        within.x += column[i].z;
+    }
+    let parts = within + between * f32(rows);
+    let m2 = (parts.x + parts.y) + (parts.z + parts.w);
+    return Moments(rows * params.inner, vec4f(pivot), vec4f(mean), vec4f(m2));
+}

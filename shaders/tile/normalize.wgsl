@@ -1,0 +1,68 @@
+// Formula: y over a tile (../normalize.wgsl).
+// A workgroup owns: a tile. Reads: x, workgroup memory. Writes: y.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl.
+
+var<private> affine_pivots: array<vec4f, MAX_QUADS>;
+var<private> affine_remainders: array<vec4f, MAX_QUADS>;
+var<private> affine_scales: array<vec4f, MAX_QUADS>;
+var<private> affine_shifts: array<vec4f, MAX_QUADS>;
+
+// Leaves what a channel's columns need at its first column.
+fn share_affine(c: u32, a: Affine) {
+    column[c * params.inner] = vec4f(a.pivot.x, a.remainder.x, a.scale.x, a.shift.x);
+}
+
+fn normalize(w: Tile, thread: u32) {
+    let quads = quads(w, thread);
+    let stride = params.outer_stride;
+    for (var k = 0u; k < quads; k++) {
+        let home = homes(w, first_column(k, thread));
+        let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
+        affine_pivots[k] = all[0];
+        affine_remainders[k] = all[1];
+        affine_scales[k] = all[2];
+        affine_shifts[k] = all[3];
+    }
+    var row = w.first_row;
+    for (; row + BLOCK <= w.end_row; row += BLOCK) {
+        for (var k = 0u; k < quads; k++) {
+            let a = Affine(
+                affine_pivots[k], affine_remainders[k], affine_scales[k], affine_shifts[k]);
+            let first = first_column(k, thread);
+            let i = at(w, row, first);
+            let q0 = quad(w, first, i);
+            let q1 = quad(w, first, i + stride);
+            let q2 = quad(w, first, i + 2u * stride);
+            let q3 = quad(w, first, i + 3u * stride);
+            let q4 = quad(w, first, i + 4u * stride);
+            let q5 = quad(w, first, i + 5u * stride);
+            let q6 = quad(w, first, i + 6u * stride);
+            let q7 = quad(w, first, i + 7u * stride);
+            let x0 = load_x(q0);
+            let x1 = load_x(q1);
+            let x2 = load_x(q2);
+            let x3 = load_x(q3);
+            let x4 = load_x(q4);
+            let x5 = load_x(q5);
+            let x6 = load_x(q6);
+            let x7 = load_x(q7);
+            store_y(q0, normalize_one(x0, a));
+            store_y(q1, normalize_one(x1, a));
+            store_y(q2, normalize_one(x2, a));
+            store_y(q3, normalize_one(x3, a));
+            store_y(q4, normalize_one(x4, a));
+            store_y(q5, normalize_one(x5, a));
+            store_y(q6, normalize_one(x6, a));
+            store_y(q7, normalize_one(x7, a));
+        }
+    }
+    for (; row < w.end_row; row++) {
+        for (var k = 0u; k < quads; k++) {
+            let a = Affine(
+                affine_pivots[k], affine_remainders[k], affine_scales[k], affine_shifts[k]);
+            let first = first_column(k, thread);
+            let q = quad(w, first, at(w, row, first));
+            store_y(q, normalize_one(load_x(q), a));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// Formula: Σdy and Σdy·(x − mean) of a tile's columns, and of its channels (../gradient_sums.wgsl).
+// Through frozen statistics, which are constants, also dx = γ·inv_std·dy on the way.
+// A workgroup owns: a tile. Reads: x, dy, saved or running statistics. Writes: workgroup memory;
+// frozen, dx.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl.
+
+var<private> pivots: array<vec4f, MAX_QUADS>;
+var<private> remainders: array<vec4f, MAX_QUADS>;
+var<private> scales: array<vec4f, MAX_QUADS>;
+// Of all rows so far, but for those of the group of blocks at hand, which come next.
+var<private> dy_sums: array<vec4f, MAX_QUADS>;
+var<private> dy_x_sums: array<vec4f, MAX_QUADS>;
+var<private> group_dy_sums: array<vec4f, MAX_QUADS>;
+var<private> group_dy_x_sums: array<vec4f, MAX_QUADS>;
+
+// The statistics and γ·inv_std of a thread's columns, which the two sweeps use.
+fn load_statistics(w: Tile, thread: u32) {
+    let quads = quads(w, thread);
+    for (var k = 0u; k < quads; k++) {
+        let channels = homes(w, first_column(k, thread)) / params.inner;
+        for (var j = 0u; j < 4u; j++) {
+            let p = Place(w.channel + channels[j], 0u, 0u);
+            let s = statistics(p);
+            pivots[k][j] = s.pivot.x;
+            remainders[k][j] = s.remainder.x;
+            scales[k][j] = scale_of(p, s).x;
+        }
+    }
+}
+
+fn statistics_of(k: u32) -> Statistics {
+    return Statistics(pivots[k], remainders[k], vec4f());
+}
+
+fn rows_of_sums(w: Tile, thread: u32, row: u32, count: u32) {
+    let quads = quads(w, thread);
+    for (var k = 0u; k < quads; k++) {
+        let s = statistics_of(k);
+        let first = first_column(k, thread);
+        for (var i = 0u; i < count; i++) {
+            let q = quad(w, first, at(w, row + i, first));
+            let g = load_dy(q);
+            if FROZEN {
+                store_dx(q, scales[k] * g);
+            }
+            dy_sums[k] += g;
+            dy_x_sums[k] += g * center(load_x(q), s);
+        }
+    }
+}
+
+// Shares the two sums of every column.
+fn share_sums(w: Tile, thread: u32) {
+    let quads = quads(w, thread);
+    let stride = params.outer_stride;
+    for (var k = 0u; k < quads; k++) {
+        dy_sums[k] = vec4f();
+        dy_x_sums[k] = vec4f();
+    }
+    var row = w.first_row;
+    var blocks = 0u;
+    for (; row + BLOCK <= w.end_row; row += BLOCK) {
+        for (var k = 0u; k < quads; k++) {
+            let s = statistics_of(k);
+            let first = first_column(k, thread);
+            let i = at(w, row, first);
+            let q0 = quad(w, first, i);
+            let q1 = quad(w, first, i + stride);
+            let q2 = quad(w, first, i + 2u * stride);
+            let q3 = quad(w, first, i + 3u * stride);
+            let q4 = quad(w, first, i + 4u * stride);
+            let q5 = quad(w, first, i + 5u * stride);
+            let q6 = quad(w, first, i + 6u * stride);
+            let q7 = quad(w, first, i + 7u * stride);
+            let g0 = load_dy(q0);
+            let g1 = load_dy(q1);
+            let g2 = load_dy(q2);
+            let g3 = load_dy(q3);
+            let g4 = load_dy(q4);
+            let g5 = load_dy(q5);
+            let g6 = load_dy(q6);
+            let g7 = load_dy(q7);
+            if FROZEN {
+                let scale = scales[k];
+                store_dx(q0, scale * g0);
+                store_dx(q1, scale * g1);
+                store_dx(q2, scale * g2);
+                store_dx(q3, scale * g3);
+                store_dx(q4, scale * g4);
+                store_dx(q5, scale * g5);
+                store_dx(q6, scale * g6);
+                store_dx(q7, scale * g7);
+            }
+            let dy_sum = ((g0 + g1) + (g2 + g3)) + ((g4 + g5) + (g6 + g7));
+            let h0 = g0 * center(load_x(q0), s);
+            let h1 = g1 * center(load_x(q1), s);
+            let h2 = g2 * center(load_x(q2), s);
+            let h3 = g3 * center(load_x(q3), s);
+            let h4 = g4 * center(load_x(q4), s);
+            let h5 = g5 * center(load_x(q5), s);
+            let h6 = g6 * center(load_x(q6), s);
+            let h7 = g7 * center(load_x(q7), s);
+            let dy_x_sum = ((h0 + h1) + (h2 + h3)) + ((h4 + h5) + (h6 + h7));
+            if blocks == 0u {
+                group_dy_sums[k] = dy_sum;
+                group_dy_x_sums[k] = dy_x_sum;
+            } else {
+                group_dy_sums[k] += dy_sum;
+                group_dy_x_sums[k] += dy_x_sum;
+            }
+        }
+        blocks += 1u;
+        if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
+            for (var k = 0u; k < quads; k++) {
+                dy_sums[k] += group_dy_sums[k];
+                dy_x_sums[k] += group_dy_x_sums[k];
+            }
+            blocks = 0u;
+        }
+    }
+    rows_of_sums(w, thread, row, w.end_row - row);
+    for (var k = 0u; k < quads; k++) {
+        let first = first_column(k, thread);
+        for (var j = 0u; j < 4u; j++) {
+            column[first + j] = vec4f(dy_sums[k][j], dy_x_sums[k][j], 0.0, 0.0);
+        }
+    }
+}
+
+// The sums of a channel of the tile, from its columns.
+fn fold_sums(c: u32) -> Sums {
+    let first = c * params.inner;
+    let end = first + params.inner;
+    var even = vec4f();
+    var odd = vec4f();
+    var i = first;
+    for (; i + 2u <= end; i += 2u) {
+        even += column[i];
+        odd += column[i + 1u];
+    }
+    if i < end {
+        even += column[i];
+    }
+    let sum = even + odd;
+    return Sums(vec4f(sum.x), vec4f(sum.y));
+}

@@ -1,0 +1,289 @@
+//! A shape as the kernels see it: which mapping serves it, in which pieces, over how many
+//! workgroups. The constants that measurements decided are here.
+
+use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Params, Pass, Piece};
+use super::{PARTIAL_ROWS, row_stride};
+use crate::{Error, Layout, Shape};
+
+/// Workgroup memory of the largest reduction: a count and three vectors.
+pub(super) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
+/// Most partials of a channel.
+const MAX_SLOTS: u64 = 512;
+/// Bytes that partials may take in all.
+const MAX_PARTIAL_BYTES: u64 = 1 << 20;
+/// Columns from which on tiles are worth it: a quad for each of 8 invocations.
+const MIN_TILE: u64 = 32;
+/// Inner extents from which on the rows of a channel are long enough to be streams themselves.
+const LONG_ROW: u64 = 1024;
+
+/// Choices that depend on the adapter alone.
+impl Adapter {
+    /// Invocations of a full workgroup.
+    ///
+    /// A software adapter runs the subgroups of a workgroup in turn and pays for each barrier:
+    /// one subgroup is 3 to 10 times faster than 256 invocations. A GPU hides the latency of
+    /// memory with many threads.
+    fn workgroup(&self) -> u32 {
+        let wanted = if self.is_cpu { self.subgroup } else { 256 };
+        let memory = self.max_workgroup_memory / BYTES_A_THREAD;
+        previous_power_of_two(wanted.min(self.max_invocations).min(memory).max(1))
+    }
+
+    /// Workgroups from which on the adapter is busy, so that channels need not be split.
+    fn enough_workgroups(&self) -> u64 {
+        if self.is_cpu { 8 } else { 256 }
+    }
+
+    /// Workgroups to aim at where channels are split.
+    fn wanted_workgroups(&self) -> u64 {
+        if self.is_cpu { 64 } else { 512 }
+    }
+}
+
+/// A shape as the kernels see it.
+pub(super) struct Geometry {
+    shape: Shape,
+    pub mapping: Mapping,
+    pub access: Access,
+    /// Channels of a tile.
+    group: u64,
+    /// Bytes that a window covers before its tensor.
+    slack: u64,
+    /// Extents that the kernels use: channels last has no inner axis.
+    outer: u64,
+    channels: u64,
+    inner: u64,
+}
+
+impl Geometry {
+    pub fn new(adapter: &Adapter, shape: Shape, pass: Pass, offsets: &[u64]) -> Self {
+        let (outer, channels, inner) = (shape.outer(), shape.channels() as u64, shape.inner());
+        // An elementwise pass may take rows that are no multiple of four as columns, if the
+        // whole sample is one: then all its quads are whole. A binding must hold a row of columns.
+        let whole_quads =
+            pass == Pass::Inference && inner % 4 != 0 && (channels * inner).is_multiple_of(4);
+        let fits = channels * inner <= elements_a_binding(adapter);
+        let by_column =
+            shape.layout() == Layout::ChannelsLast || ((inner == 1 || whole_quads) && fits);
+        let line = channels * inner;
+        let group = tile_group(channels, inner);
+        let by_tile = adapter.is_cpu && fits && group > 0 && outer >= BLOCK && line >= MIN_TILE;
+        let mapping = match (by_tile, by_column) {
+            (true, _) => Mapping::Tiles,
+            (false, true) => Mapping::Columns,
+            (false, false) => Mapping::Rows,
+        };
+        // Quads are whole if every line of memory that a workgroup starts at is.
+        let line = if mapping == Mapping::Rows { inner } else { line };
+        let tiles = mapping != Mapping::Tiles || group >= channels || (group * inner) % 4 == 0;
+        let whole = line % 4 == 0 && tiles && offsets.iter().all(|offset| offset % 16 == 0);
+        let access = if whole { Access::Vec4 } else { Access::Scalar };
+        // A window starts at the aligned offset before its tensor.
+        let slack = offsets.iter().map(|offset| offset % adapter.alignment).max().unwrap_or(0);
+        Self { shape, mapping, access, group, slack, outer, channels, inner }
+    }
+
+    /// What lies side by side across the channel axis: channels, or quads of columns.
+    pub fn across(&self, piece: &Piece) -> u64 {
+        match self.mapping {
+            Mapping::Rows | Mapping::Tiles => piece.channels,
+            Mapping::Columns => (piece.channels * piece.inner).div_ceil(4),
+        }
+    }
+
+    /// How much of that a workgroup owns.
+    pub fn owned(&self, workgroup: u32, lanes: u32) -> u64 {
+        match self.mapping {
+            Mapping::Rows | Mapping::Columns => (workgroup / lanes) as u64,
+            Mapping::Tiles => self.group,
+        }
+    }
+
+    /// Over how many workgroups a channel is split. `groups` workgroups would own all channels
+    /// whole; the walk of a channel is `walk` long, in each of `turns` pieces.
+    pub fn splits(
+        &self,
+        adapter: &Adapter,
+        pass: Pass,
+        groups: u64,
+        walk: u64,
+        lanes: u32,
+        turns: u64,
+    ) -> u64 {
+        let room = MAX_PARTIAL_BYTES.min(adapter.max_binding / 2)
+            / (PARTIAL_ROWS * 4 * row_stride(self.shape.channels()));
+        let most = match (pass, self.mapping) {
+            // A workgroup loads what it needs of each column once.
+            (Pass::Inference, Mapping::Tiles) => walk / 64,
+            (Pass::Inference, _) => u64::MAX,
+            _ if groups >= adapter.enough_workgroups() => 1,
+            // Each workgroup merges all partials of its channels: as much work as 4 rows each.
+            (_, Mapping::Tiles) => (walk / 128).isqrt().min(room / turns),
+            _ => room.min(MAX_SLOTS) / turns,
+        };
+        let wanted = adapter.wanted_workgroups() * if pass == Pass::Inference { 4 } else { 1 };
+        let blocks = walk.div_ceil(lanes as u64 * BLOCK);
+        wanted.div_ceil(groups.max(1)).min(blocks).min(most).max(1)
+    }
+
+    /// Quads that the lanes of a channel walk: along its line, or down its rows.
+    pub fn walk(&self, piece: &Piece) -> u64 {
+        match self.mapping {
+            Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
+            Mapping::Columns | Mapping::Tiles => piece.outer,
+        }
+    }
+
+    /// Workgroup size and lanes. Workgroups are full, whatever there is to do: lavapipe (Mesa 22.3)
+    /// leaves loops too early in a workgroup narrower than its vectors.
+    pub fn workgroup(&self, adapter: &Adapter, quads: u64, walk: u64) -> (u32, u32) {
+        let full = adapter.workgroup();
+        // A lane should have a block to load at least.
+        let most_lanes = previous_power_of_two((walk / BLOCK).clamp(1, full as u64) as u32);
+        match self.mapping {
+            Mapping::Rows => (full, most_lanes),
+            Mapping::Columns => {
+                // Neighbouring threads read neighbouring quads: up to 1 KiB in a row.
+                let side = (quads.clamp(1, 64) as u32).next_power_of_two().min(full);
+                (full, (full / side).min(most_lanes))
+            }
+            Mapping::Tiles => (full, 1),
+        }
+    }
+
+    /// Cuts the tensor into ranges that one binding covers.
+    pub fn pieces(&self, adapter: &Adapter) -> Result<Vec<Piece>, Error> {
+        let limit = elements_a_binding(adapter);
+        let sample = self.channels * self.inner;
+        let whole = Piece {
+            start: 0,
+            length: self.outer * sample,
+            outer: self.outer,
+            first_channel: 0,
+            channels: self.channels,
+            inner: self.inner,
+            turn: 0,
+        };
+        if whole.length * 4 + self.slack <= adapter.max_binding.min(1 << 32) {
+            return Ok(vec![whole]);
+        }
+        let mut pieces = Vec::new();
+        if sample <= limit {
+            let step = limit / sample;
+            for (turn, first) in (0..self.outer).step_by(step as usize).enumerate() {
+                let outer = step.min(self.outer - first);
+                let (start, length) = (first * sample, outer * sample);
+                pieces.push(Piece { start, length, outer, turn: turn as u64, ..whole });
+            }
+        } else if self.mapping != Mapping::Rows || limit == 0 {
+            let what = "one row of channels in a storage binding, in bytes";
+            return Err(Error::LimitExceeded { what, need: sample * 4, limit: limit * 4 });
+        } else if self.inner <= limit {
+            let step = limit / self.inner;
+            for n in 0..self.outer {
+                for first_channel in (0..self.channels).step_by(step as usize) {
+                    let channels = step.min(self.channels - first_channel);
+                    let start = (n * self.channels + first_channel) * self.inner;
+                    let length = channels * self.inner;
+                    pieces.push(Piece {
+                        start,
+                        length,
+                        outer: 1,
+                        first_channel,
+                        channels,
+                        turn: n,
+                        ..whole
+                    });
+                }
+            }
+        } else {
+            let cuts = self.inner.div_ceil(limit);
+            for line in 0..self.outer * self.channels {
+                for cut in 0..cuts {
+                    let inner = limit.min(self.inner - cut * limit);
+                    pieces.push(Piece {
+                        start: line * self.inner + cut * limit,
+                        length: inner,
+                        outer: 1,
+                        first_channel: line % self.channels,
+                        channels: 1,
+                        inner,
+                        turn: line / self.channels * cuts + cut,
+                    });
+                }
+            }
+        }
+        Ok(pieces)
+    }
+
+    pub fn params(&self, piece: &Piece, lanes: u32, splits: u64, slots: u32) -> Params {
+        let stride = self.channels * self.inner;
+        let chunk = self.walk(piece).div_ceil(splits).next_multiple_of(lanes as u64 * BLOCK);
+        let step = 4 * lanes as u64;
+        // All of these index within one binding, so they fit 32 bits; the stride alone may not,
+        // where a piece has one outer index and never uses it.
+        let stride =
+            if piece.outer > 1 { stride as u32 } else { (piece.channels * piece.inner) as u32 };
+        let count = self.shape.count();
+        Params {
+            outer: piece.outer as u32,
+            channels: piece.channels as u32,
+            inner: piece.inner as u32,
+            outer_stride: stride,
+            first_channel: piece.first_channel as u32,
+            all_channels: self.channels as u32,
+            row_stride: row_stride(self.shape.channels()) as u32,
+            chunk: chunk as u32,
+            splits: splits as u32,
+            first_slot: (piece.turn * splits) as u32,
+            slots,
+            group: self.group as u32,
+            step_at: ((step / piece.inner) as u32)
+                .wrapping_mul(stride)
+                .wrapping_add((step % piece.inner) as u32),
+            step_inner: (step % piece.inner) as u32,
+            count: count as f32,
+            running_divisor: count as f32,
+            ..Params::default()
+        }
+    }
+}
+
+/// Channels of a tile: as many as its columns hold, in tiles of like size, whose columns start at
+/// multiples of four where that is possible. 0 where a channel is too wide.
+fn tile_group(channels: u64, inner: u64) -> u64 {
+    if inner == 0 || inner >= LONG_ROW {
+        return 0;
+    }
+    let most = MAX_COLUMNS / inner;
+    let even = channels.div_ceil(channels.div_ceil(most));
+    // Channels whose columns make whole quads.
+    let unit = match inner % 4 {
+        0 => 1,
+        2 => 2,
+        _ => 4,
+    };
+    let rounded = even.next_multiple_of(unit);
+    if rounded <= most { rounded } else { even }
+}
+
+/// Elements that one binding covers wherever it starts, a multiple of four: the window starts at an
+/// aligned offset before the piece, and bytes are counted in 32 bits.
+fn elements_a_binding(adapter: &Adapter) -> u64 {
+    adapter.max_binding.min(1 << 32).saturating_sub(adapter.alignment) / 16 * 4
+}
+
+/// A grid of at least `total` workgroups, within the limit of each dimension.
+pub(super) fn grid(total: u64, limit: u32) -> Result<[u32; 2], Error> {
+    let limit = limit as u64;
+    let y = total.div_ceil(limit).max(1);
+    if y > limit {
+        let what = "workgroups of a dispatch";
+        return Err(Error::LimitExceeded { what, need: total, limit: limit * limit });
+    }
+    Ok([total.div_ceil(y) as u32, y as u32])
+}
+
+fn previous_power_of_two(n: u32) -> u32 {
+    1 << n.max(1).ilog2()
+}

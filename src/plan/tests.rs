@@ -1,0 +1,182 @@
+//! The plans of thousands of shapes: every element once, within limits.
+
+use super::geometry::BYTES_A_THREAD;
+use super::*;
+
+const GPU: Adapter = Adapter {
+    is_cpu: false,
+    subgroup: 32,
+    max_binding: 128 << 20,
+    alignment: 256,
+    max_workgroups: 65_535,
+    max_invocations: 256,
+    max_workgroup_memory: 16_384,
+};
+const LAVAPIPE: Adapter = Adapter { is_cpu: true, subgroup: 8, alignment: 32, ..GPU };
+/// Small enough that small tensors need pieces and grids of two dimensions.
+const TINY: Adapter = Adapter { max_binding: 4096, max_workgroups: 50, ..LAVAPIPE };
+const ADAPTERS: [Adapter; 3] = [GPU, LAVAPIPE, TINY];
+const PASSES: [Pass; 4] = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
+
+fn shapes() -> Vec<Shape> {
+    let extents = [1u64, 2, 3, 5, 7, 8, 31, 49, 64, 196, 255, 256, 257, 1000];
+    let mut shapes = Vec::new();
+    for outer in extents {
+        for channels in extents {
+            for inner in extents {
+                if outer * channels * inner <= 4_000_000 {
+                    shapes.push(Shape::channels_first(outer, channels as u32, inner));
+                }
+            }
+            shapes.push(Shape::channels_last(outer * 37, channels as u32));
+        }
+    }
+    shapes
+}
+
+fn plans(check: impl Fn(&Adapter, Shape, Pass, &Plan)) {
+    for adapter in &ADAPTERS {
+        for shape in shapes() {
+            for pass in PASSES {
+                for offsets in [&[0][..], &[0, 4]] {
+                    if let Ok(plan) = Plan::new(adapter, shape, pass, offsets) {
+                        check(adapter, shape, pass, &plan);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pieces_cover_every_element_once() {
+    plans(|_, shape, _, plan| {
+        let mut end = 0;
+        for piece in &plan.pieces {
+            assert_eq!(piece.start, end, "{shape}: {piece:?}");
+            assert_eq!(piece.length, piece.outer * piece.channels * piece.inner);
+            end += piece.length;
+        }
+        assert_eq!(end, shape.elements(), "{shape}");
+    });
+}
+
+#[test]
+fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
+    plans(|_, shape, pass, plan| {
+        for step in &plan.steps {
+            let (piece, p) = (&plan.pieces[step.piece], step.params);
+            let walk = match plan.mapping {
+                Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
+                Mapping::Columns | Mapping::Tiles => piece.outer,
+            };
+            let covered = p.chunk as u64 * p.splits as u64;
+            assert!(covered >= walk, "{shape} {pass:?}: {step:?}");
+            if pass != Pass::Inference && plan.path == Path::Split {
+                assert!(p.first_slot + p.splits <= plan.slots.max(1), "{shape}: {step:?}");
+            }
+            let (items, owned) = match plan.mapping {
+                Mapping::Rows => (piece.channels, plan.workgroup / plan.lanes),
+                Mapping::Columns => {
+                    let columns = piece.channels * piece.inner;
+                    (columns.div_ceil(4), plan.workgroup / plan.lanes)
+                }
+                Mapping::Tiles => {
+                    assert!(p.group as u64 * piece.inner <= MAX_COLUMNS, "{shape}: {step:?}");
+                    (piece.channels, p.group)
+                }
+            };
+            let owned = owned as u64;
+            let [x, y] = step.workgroups.map(u64::from);
+            assert!(x * y * owned >= items * p.splits as u64, "{shape}: {step:?}");
+            // Not many more than needed: a second row of the grid may be part empty.
+            let needed = items.div_ceil(owned) * p.splits as u64;
+            assert!(x * y < needed + x.max(y), "{shape}: {step:?}");
+        }
+    });
+}
+
+#[test]
+fn every_slot_is_filled_by_one_piece_and_split() {
+    plans(|_, shape, pass, plan| {
+        if pass == Pass::Inference || plan.slots == 0 {
+            return;
+        }
+        let first = plan.steps[0].kernel;
+        let mut filled = vec![0u32; plan.slots as usize * shape.channels() as usize];
+        for step in plan.steps.iter().filter(|s| s.kernel == first) {
+            let piece = &plan.pieces[step.piece];
+            for c in piece.first_channel..piece.first_channel + piece.channels {
+                for split in 0..step.params.splits {
+                    let slot = (step.params.first_slot + split) as u64;
+                    filled[(c * plan.slots as u64 + slot) as usize] += 1;
+                }
+            }
+        }
+        assert!(filled.iter().all(|&n| n == 1), "{shape} {pass:?}: {plan:?}");
+    });
+}
+
+#[test]
+fn limits_are_kept() {
+    plans(|adapter, shape, pass, plan| {
+        assert!(plan.workgroup <= adapter.max_invocations);
+        assert!(plan.workgroup * BYTES_A_THREAD <= adapter.max_workgroup_memory);
+        assert!(plan.lanes.is_power_of_two() && plan.workgroup.is_multiple_of(plan.lanes));
+        for piece in &plan.pieces {
+            // Pieces after the first may start anywhere.
+            let slack = if plan.pieces.len() > 1 { adapter.alignment - 4 } else { 0 };
+            let worst = piece.length * 4 + slack;
+            assert!(worst <= adapter.max_binding, "{shape} {pass:?}: {piece:?}");
+        }
+        for step in &plan.steps {
+            assert!(step.workgroups.iter().all(|&n| (1..=adapter.max_workgroups).contains(&n)));
+        }
+        if plan.pieces.len() <= 1 {
+            let scratch = plan.work_words(shape.channels()) * 4;
+            let rows = SAVED_ROWS + PARTIAL_ROWS * plan.slots as u64;
+            let padding = rows * 64 * 4;
+            let limit = (1 << 20) + 64 * shape.channels() as u64 + padding;
+            assert!(scratch <= limit, "{shape} {pass:?}: {scratch} bytes");
+        }
+    });
+}
+
+#[test]
+fn vectors_need_alignment_and_multiples_of_four() {
+    let access =
+        |shape, offset: u64| Plan::new(&GPU, shape, Pass::Training, &[0, offset]).unwrap().access;
+    assert_eq!(access(Shape::nchw(2, 3, 2, 2), 16), Access::Vec4);
+    assert_eq!(access(Shape::nchw(2, 3, 2, 2), 8), Access::Scalar);
+    assert_eq!(access(Shape::nchw(2, 4, 3, 3), 0), Access::Scalar);
+    assert_eq!(access(Shape::channels_last(7, 8), 0), Access::Vec4);
+    assert_eq!(access(Shape::channels_last(8, 7), 0), Access::Scalar);
+}
+
+#[test]
+fn any_pass_takes_two_dispatches_a_piece_at_most() {
+    plans(|_, shape, pass, plan| {
+        let most = match (pass, plan.path) {
+            (Pass::Inference, _) | (_, Path::Fused) => 1,
+            _ => 2,
+        };
+        assert!(plan.steps.len() <= most * plan.pieces.len(), "{shape} {pass:?}: {plan:?}");
+    });
+}
+
+#[test]
+fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
+    let one = Plan::new(&GPU, Shape::ncl(1, 1, 1 << 24), Pass::Training, &[]).unwrap();
+    assert!(one.path == Path::Split && one.slots >= 256, "{one:?}");
+    let many = Plan::new(&GPU, Shape::ncl(2, 1 << 20, 16), Pass::Training, &[]).unwrap();
+    assert!(many.path == Path::Fused && many.lanes == 1, "{many:?}");
+}
+
+#[test]
+fn an_empty_batch_has_no_steps() {
+    for shape in [Shape::nc(0, 4), Shape::ncl(3, 4, 0)] {
+        for pass in PASSES {
+            assert!(Plan::new(&GPU, shape, pass, &[]).unwrap().steps.is_empty());
+        }
+    }
+}
