@@ -27,8 +27,10 @@ struct Params {
     splits: u32,
     first_slot: u32,
     slots: u32,
-    // Channels of a tile (tile mapping).
+    // Channels of a tile, and where their columns are (tile mapping).
     group: u32,
+    channel_step: u32,
+    column_step: u32,
     // What a thread adds to its position for its next quad (rows mapping).
     step_at: u32,
     step_inner: u32,
@@ -40,8 +42,10 @@ struct Params {
     // Values of a channel, m, and the divisor of the running variance: m or m − 1.
     count: f32,
     running_divisor: f32,
-    // Makes the size a multiple of 16 bytes, as uniform blocks want it.
-    pad: u32,
+    // Make the size a multiple of 16 bytes, as uniform blocks want it.
+    pad0: u32,
+    pad1: u32,
+    pad2: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::plan::{Adapter, Params};
 use crate::shader::Pipelines;
+use std::sync::Arc;
 
 /// Which variance of a batch enters the running variance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +58,17 @@ impl Default for BatchNormDescriptor {
     }
 }
 
+impl BatchNormDescriptor {
+    fn validate(&self) -> Result<(), Error> {
+        let epsilon = self.epsilon;
+        if epsilon.is_finite() && epsilon > 0.0 {
+            Ok(())
+        } else {
+            Err(Error::InvalidEpsilon(epsilon))
+        }
+    }
+}
+
 // Bits of `Params::flags`, as in shaders/params.wgsl.
 pub(crate) const FLAG_GAMMA: u32 = 1;
 pub(crate) const FLAG_BETA: u32 = 2;
@@ -72,7 +84,7 @@ pub(crate) const FLAG_CUMULATIVE: u32 = 8;
 pub struct BatchNorm {
     pub(crate) descriptor: BatchNormDescriptor,
     pub(crate) adapter: Adapter,
-    pub(crate) pipelines: Pipelines,
+    pub(crate) pipelines: Arc<Pipelines>,
 }
 
 impl BatchNorm {
@@ -100,10 +112,7 @@ impl BatchNorm {
         descriptor: &BatchNormDescriptor,
         adapter: Adapter,
     ) -> Result<Self, Error> {
-        let epsilon = descriptor.epsilon;
-        if !(epsilon.is_finite() && epsilon > 0.0) {
-            return Err(Error::InvalidEpsilon(epsilon));
-        }
+        descriptor.validate()?;
         let limits = device.limits();
         for (what, need, limit) in [
             (
@@ -123,7 +132,17 @@ impl BatchNorm {
                 return Err(Error::LimitExceeded { what, need, limit });
             }
         }
-        Ok(Self { descriptor: descriptor.clone(), adapter, pipelines: Pipelines::default() })
+        Ok(Self { descriptor: descriptor.clone(), adapter, pipelines: Arc::default() })
+    }
+
+    /// Another configuration with the same kernels: nothing is compiled twice.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEpsilon`].
+    pub fn with_descriptor(&self, descriptor: &BatchNormDescriptor) -> Result<Self, Error> {
+        descriptor.validate()?;
+        let pipelines = self.pipelines.clone();
+        Ok(Self { descriptor: descriptor.clone(), adapter: self.adapter, pipelines })
     }
 
     /// The configuration.

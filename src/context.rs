@@ -29,7 +29,7 @@ pub struct ContextOptions {
 /// let tensors = Inference { x: (&x).into(), y: (&y).into() };
 /// let forward = bn.bind_inference(context.device(), &state, shape, tensors)?;
 /// context.run(|encoder| forward.encode(encoder));
-/// println!("{:?}", context.download(&(&y).into())?);
+/// println!("{:?}", context.download(&y)?);
 /// # Ok(())
 /// # }
 /// ```
@@ -184,14 +184,23 @@ impl Context {
         }
     }
 
-    /// The values of a range, blocking: waits for all that was submitted.
+    /// The values of a buffer or a range of one, blocking: waits for all that was submitted.
     ///
     /// # Errors
     /// [`Error::MissingUsage`] without `COPY_SRC`; [`Error::Timeout`]; [`Error::Wgpu`] or
     /// [`Error::DeviceLost`] if it cannot be read.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn download(&self, range: &BufferRange) -> Result<Vec<f32>, Error> {
-        let (staging, answer) = self.stage(range)?;
+    pub fn download(&self, range: impl Into<BufferRange>) -> Result<Vec<f32>, Error> {
+        Ok(self.download_words(range)?.into_iter().map(f32::from_bits).collect())
+    }
+
+    /// As [`download`](Self::download), as integers: for [`Row::Batches`](crate::Row::Batches).
+    ///
+    /// # Errors
+    /// As [`download`](Self::download).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn download_words(&self, range: impl Into<BufferRange>) -> Result<Vec<u32>, Error> {
+        let (staging, answer) = self.stage(&range.into())?;
         self.wait()?;
         // The answer is there, or another thread that polls is about to give it.
         finish(&staging, pollster::block_on(answer.receive()))
@@ -201,9 +210,9 @@ impl Context {
     ///
     /// # Errors
     /// As [`download`](Self::download), but without a timeout.
-    pub async fn download_async(&self, range: &BufferRange) -> Result<Vec<f32>, Error> {
+    pub async fn download_async(&self, range: impl Into<BufferRange>) -> Result<Vec<f32>, Error> {
         use std::{future::Future, pin::pin, task::Poll};
-        let (staging, answer) = self.stage(range)?;
+        let (staging, answer) = self.stage(&range.into())?;
         let mut answer = pin!(answer.receive());
         let received = std::future::poll_fn(|context| {
             // Native devices make progress only when polled; a browser's needs no poll.
@@ -216,7 +225,7 @@ impl Context {
             }
             polled
         });
-        finish(&staging, received.await)
+        Ok(finish(&staging, received.await)?.into_iter().map(f32::from_bits).collect())
     }
 
     /// Copies a range to a buffer that can be mapped, and asks for the mapping.
@@ -257,8 +266,8 @@ const TENSOR: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
 fn finish(
     staging: &wgpu::Buffer,
     answer: Option<Result<(), wgpu::BufferAsyncError>>,
-) -> Result<Vec<f32>, Error> {
+) -> Result<Vec<u32>, Error> {
     answer.ok_or(Error::DeviceLost)?.map_err(|e| Error::Wgpu(e.to_string()))?;
     let view = staging.slice(..).get_mapped_range().map_err(|e| Error::Wgpu(e.to_string()))?;
-    Ok(view.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    Ok(view.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }

@@ -2,8 +2,8 @@
 
 /// Why a batch norm could not be built, bound or run.
 ///
-/// Binding checks everything that recording relies on, so [`encode`](crate::TrainingForward::encode)
-/// cannot fail. Whatever returns an error has written nothing: running statistics stay as they were.
+/// Binding checks everything that recording relies on, so [`encode`](crate::Forward::encode) cannot
+/// fail. Whatever returns an error has written nothing: running statistics stay as they were.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -187,6 +187,8 @@ pub struct Params {
     pub first_slot: u32,
     pub slots: u32,
     pub group: u32,
+    pub channel_step: u32,
+    pub column_step: u32,
     pub step_at: u32,
     pub step_inner: u32,
     pub flags: u32,
@@ -194,7 +196,9 @@ pub struct Params {
     pub momentum: f32,
     pub count: f32,
     pub running_divisor: f32,
-    pub pad: u32,
+    pub pad0: u32,
+    pub pad1: u32,
+    pub pad2: u32,
 }
 
 /// Values from one row of the state or work buffer to the next: rows start at multiples of 256

@@ -348,6 +348,8 @@ mod tests {
             first_slot,
             slots,
             group,
+            channel_step,
+            column_step,
             step_at,
             step_inner,
             flags,
@@ -355,7 +357,9 @@ mod tests {
             momentum,
             count,
             running_divisor,
-            pad
+            pad0,
+            pad1,
+            pad2
         );
         assert_eq!(members.len(), fields.len());
         for (member, (name, offset)) in members.iter().zip(fields) {

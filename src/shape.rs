@@ -114,7 +114,9 @@ impl Shape {
         if self.channels == 0 || self.channels > 1 << 31 {
             return Err(Error::InvalidChannels(self.channels as u64));
         }
-        if self.elements() >= 1 << 61 {
+        // An extent of 0 must not hide that the others overflow.
+        let largest = self.outer.max(1).saturating_mul(self.inner.max(1));
+        if largest.saturating_mul(self.channels as u64) >= 1 << 61 {
             return Err(Error::ShapeOverflow(*self));
         }
         Ok(())

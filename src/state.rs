@@ -40,12 +40,18 @@ pub struct State {
 impl State {
     /// A new layer: γ = 1, β = 0, running mean 0, running variance 1, no batches seen.
     ///
-    /// If the device cannot hold it, binding it says so.
+    /// If the device cannot hold it, whatever uses it says so.
     pub fn new(device: &wgpu::Device, channels: u32) -> Self {
         let stride = row_stride(channels) as usize;
-        let mut words = vec![0u32; stride * ROWS as usize];
-        for row in [Row::Gamma, Row::RunningVar] {
-            words[row as usize * stride..][..channels as usize].fill(1f32.to_bits());
+        let size = stride as u64 * ROWS * 4;
+        let limits = device.limits();
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let fits = size <= limit;
+        let mut words = vec![0u32; if fits { stride * ROWS as usize } else { 1 }];
+        if fits {
+            for row in [Row::Gamma, Row::RunningVar] {
+                words[row as usize * stride..][..channels as usize].fill(1f32.to_bits());
+            }
         }
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_SRC
@@ -56,7 +62,10 @@ impl State {
             buffer = Some(device::buffer_with(device, "batch_norm.state", contents, usage));
         });
         let buffer = buffer.unwrap_or_else(|| unreachable!("`scoped` runs its argument"));
-        Self { buffer, channels, failed: failed.err() }
+        let what = "the state of a layer in one storage binding, in bytes";
+        let too_large = Error::LimitExceeded { what, need: size, limit };
+        let failed = failed.err().or((!fits).then_some(too_large));
+        Self { buffer, channels, failed }
     }
 
     /// Number of channels, C.
@@ -70,33 +79,46 @@ impl State {
     }
 
     /// Where a row is: 4 · C bytes at a multiple of 256.
+    ///
+    /// All rows share a buffer, and wgpu tracks usage by buffer: a kernel that writes one row must
+    /// bind all rows that it uses as `read_write`.
     pub fn range(&self, row: Row) -> BufferRange {
         let offset = row as u64 * row_stride(self.channels) * 4;
         BufferRange::new(&self.buffer, offset, self.channels as u64 * 4)
     }
 
-    /// Sets a row of `f32` values, before whatever is submitted next.
+    /// Sets a row, before whatever is submitted next. [`Row::Batches`] takes whole numbers.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] if there are not C `values`.
+    /// [`Error::LengthMismatch`] if there are not C `values`; what was wrong with
+    /// [`new`](Self::new).
     pub fn set(&self, queue: &wgpu::Queue, row: Row, values: &[f32]) -> Result<(), Error> {
         let (need, have) = (self.channels as u64, values.len() as u64);
         if need != have {
             return Err(Error::LengthMismatch { name: row.name(), need, have });
         }
         if row == Row::Batches {
-            self.set_batches(queue, values[0] as u32);
-        } else {
-            queue.write_buffer(&self.buffer, self.range(row).offset, bytemuck::cast_slice(values));
+            let counts: Vec<u32> = values.iter().map(|&v| v as u32).collect();
+            return self.write(queue, row, bytemuck::cast_slice(&counts));
         }
-        Ok(())
+        self.write(queue, row, bytemuck::cast_slice(values))
     }
 
     /// Sets how many batches the running statistics have seen.
-    pub fn set_batches(&self, queue: &wgpu::Queue, batches: u32) {
-        let counts = vec![batches; self.channels as usize];
-        let offset = self.range(Row::Batches).offset;
-        queue.write_buffer(&self.buffer, offset, bytemuck::cast_slice(&counts));
+    ///
+    /// # Errors
+    /// What was wrong with [`new`](Self::new).
+    pub fn set_batches(&self, queue: &wgpu::Queue, batches: u32) -> Result<(), Error> {
+        let counts = vec![batches; if self.failed.is_none() { self.channels as usize } else { 0 }];
+        self.write(queue, Row::Batches, bytemuck::cast_slice(&counts))
+    }
+
+    fn write(&self, queue: &wgpu::Queue, row: Row, bytes: &[u8]) -> Result<(), Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        queue.write_buffer(&self.buffer, self.range(row).offset, bytes);
+        Ok(())
     }
 
     pub(crate) fn check(&self, need: u32) -> Result<(), Error> {

@@ -37,6 +37,16 @@ impl BufferRange {
         self.size
     }
 
+    /// For a bind group of the caller's. An empty range cannot be bound, and gives the rest of the
+    /// buffer.
+    pub fn binding(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.buffer,
+            offset: self.offset,
+            size: NonZeroU64::new(self.size),
+        })
+    }
+
     /// Checks that the range holds `elements` values of four bytes that a kernel may use.
     pub(crate) fn check(&self, name: &'static str, elements: u64) -> Result<(), Error> {
         let need = wgpu::BufferUsages::STORAGE;
@@ -44,7 +54,7 @@ impl BufferRange {
         if !have.contains(need) {
             return Err(Error::MissingUsage { name, need, have });
         }
-        if self.offset % 4 != 0 {
+        if !self.offset.is_multiple_of(4) {
             return Err(Error::Misaligned { name, offset: self.offset, alignment: 4 });
         }
         let end = self.offset.saturating_add(self.size);
@@ -86,6 +96,12 @@ impl BufferRange {
 impl From<&wgpu::Buffer> for BufferRange {
     fn from(buffer: &wgpu::Buffer) -> Self {
         Self { buffer: buffer.clone(), offset: 0, size: buffer.size() }
+    }
+}
+
+impl From<&BufferRange> for BufferRange {
+    fn from(range: &BufferRange) -> Self {
+        range.clone()
     }
 }
 

@@ -66,7 +66,7 @@ impl Timer {
         match &self.timestamps {
             None => wall,
             Some(t) => {
-                let words = context.download(&(&t.resolved).into()).expect("two timestamps");
+                let words = context.download(&t.resolved).expect("two timestamps");
                 let bits =
                     |i: usize| words[i].to_bits() as u64 | (words[i + 1].to_bits() as u64) << 32;
                 (bits(2) - bits(0)) as f64 * t.nanoseconds / 1e6

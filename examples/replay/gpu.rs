@@ -117,8 +117,7 @@ impl Layer {
                 self.state.set(context.queue(), row, values)?;
             }
         }
-        self.state.set_batches(context.queue(), case.batches);
-        Ok(())
+        self.state.set_batches(context.queue(), case.batches)
     }
 
     fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
@@ -135,11 +134,14 @@ impl Layer {
         output: Output,
     ) -> Result<Tensor, Box<dyn Error>> {
         let range = self.range(output).ok_or_else(|| format!("there is no {}", output.name()))?;
-        let values = download(context, &range)?;
         let values = match output {
             // The same count in every channel, and not a float.
-            Output::Batches => Values::I64(values.first().map_or(0, |v| v.to_bits().into())),
-            _ => Values::F32(values),
+            Output::Batches => {
+                let counts = context.download_words(range)?;
+                Values::I64(counts.first().map_or(0, |&count| count.into()))
+            }
+            _ if range.size() == 0 => Values::F32(Vec::new()),
+            _ => Values::F32(context.download(range)?),
         };
         Ok(Tensor { output, values, dims: case.dims_of(output) })
     }
@@ -164,10 +166,6 @@ impl Layer {
 fn zeros(context: &Context, case: &Case) -> Result<BufferRange, wgpu_batchnorm::Error> {
     let elements = case.shape.elements();
     Ok(BufferRange::new(&context.zeros(elements)?, 0, elements * 4))
-}
-
-fn download(context: &Context, range: &BufferRange) -> Result<Vec<f32>, wgpu_batchnorm::Error> {
-    if range.size() == 0 { Ok(Vec::new()) } else { context.download(range) }
 }
 
 impl Values {

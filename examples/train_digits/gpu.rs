@@ -114,14 +114,7 @@ impl Gpu {
     ) -> Step {
         let entries: Vec<_> = (0..)
             .zip(ranges)
-            .map(|(binding, range)| wgpu::BindGroupEntry {
-                binding,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: range.buffer(),
-                    offset: range.offset(),
-                    size: std::num::NonZeroU64::new(range.size()),
-                }),
-            })
+            .map(|(binding, range)| wgpu::BindGroupEntry { binding, resource: range.binding() })
             .collect();
         let bind_group = self.context.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,

@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
             }
             self.testing.iter().for_each(|step| step.encode_in(&mut pass));
         });
-        let tallies = context.download(&(&self.tallies).into())?;
+        let tallies = context.download(&self.tallies)?;
         Ok(Epoch {
             loss: tallies[0] / self.train_count as f32,
             accuracy: tallies[TEST_TALLY as usize / 4 + 1] / self.test_count as f32,

@@ -8,7 +8,7 @@ var<private> slopes: array<vec4f, MAX_QUADS>;
 
 // Leaves what a channel's columns need at its first column.
 fn share_input_gradient(c: u32, g: InputGradient) {
-    column[c * params.inner] = vec4f(g.mean_dy.x, g.slope.x, 0.0, 0.0);
+    column[c * params.channel_step] = vec4f(g.mean_dy.x, g.slope.x, 0.0, 0.0);
 }
 
 fn differentiate(w: Tile, thread: u32) {

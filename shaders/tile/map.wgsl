@@ -1,5 +1,6 @@
-// Formula: the mapping of a workgroup to a tile: rows of the matrix outer × (channels · inner),
-// whose column k belongs to channel k / inner.
+// Formula: the mapping of a workgroup to a tile: rows of the matrix outer × (channels · inner), in
+// which channel c has the columns c · channel_step + j · column_step, j < inner. Channels first they
+// are neighbours; channels last, a row of the matrix is several short rows of the tensor in a row.
 // A workgroup owns: one split of the rows of a group of whole channels. It sweeps them row by row,
 // so that memory streams; each thread keeps what it knows of its quads in arrays of its own.
 // Reads and writes: the per-channel rows of state and work, for its channels; workgroup memory.
@@ -68,10 +69,24 @@ fn quad(w: Tile, first: u32, element: u32) -> Quad {
     return Quad(vec4u(element), 4u);
 }
 
-// Where the channel of each of four columns keeps its values; what is not there repeats the last.
-fn homes(w: Tile, first: u32) -> vec4u {
+// The channel of each of four columns, in the tile; what is not there repeats the last. The
+// quotient is a float's: integer division is slow, and half a column off any integer is enough to
+// round right, with at most MAX_COLUMNS columns.
+fn channels_of(w: Tile, first: u32) -> vec4u {
     let all = min(vec4u(first) + vec4u(0u, 1u, 2u, 3u), vec4u(columns(w) - 1u));
-    return all / params.inner * params.inner;
+    if params.channel_step == 1u {
+        return all - quotient(all, w.channels) * w.channels;
+    }
+    return quotient(all, params.channel_step);
+}
+
+fn quotient(a: vec4u, b: u32) -> vec4u {
+    return vec4u((vec4f(a) + 0.5) * (1.0 / f32(b)));
+}
+
+// Where a channel keeps what its columns need.
+fn homes(w: Tile, first: u32) -> vec4u {
+    return channels_of(w, first) * params.channel_step;
 }
 
 struct Place {

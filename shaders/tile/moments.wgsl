@@ -103,39 +103,46 @@ fn relative_mean(i: u32, pivot: f32) -> f32 {
 }
 
 fn relative_means(i: u32, pivot: f32) -> vec4f {
+    let step = params.column_step;
     return vec4f(
         relative_mean(i, pivot),
-        relative_mean(i + 1u, pivot),
-        relative_mean(i + 2u, pivot),
-        relative_mean(i + 3u, pivot),
+        relative_mean(i + step, pivot),
+        relative_mean(i + 2u * step, pivot),
+        relative_mean(i + 3u * step, pivot),
     );
+}
+
+fn m2s_of(i: u32) -> vec4f {
+    let step = params.column_step;
+    return vec4f(column[i].z, column[i + step].z, column[i + 2u * step].z, column[i + 3u * step].z);
 }
 
 // The moments of a channel of the tile, from its columns, which have equal counts:
 // mean = Σ mean_k/inner, M2 = Σ M2_k + rows·Σ(mean_k − mean)².
 fn fold_moments(w: Tile, c: u32) -> Moments {
     let rows = w.end_row - w.first_row;
-    let first = c * params.inner;
-    let end = first + params.inner;
+    let step = params.column_step;
+    let first = c * params.channel_step;
+    let end = first + params.inner * step;
     let pivot = column[first].x;
     var sum = vec4f();
     var i = first;
-    for (; i + 4u <= end; i += 4u) {
+    for (; i + 3u * step < end; i += 4u * step) {
         sum += relative_means(i, pivot);
     }
-    for (; i < end; i++) {
+    for (; i < end; i += step) {
         sum.x += relative_mean(i, pivot);
     }
     let mean = ((sum.x + sum.y) + (sum.z + sum.w)) / f32(params.inner);
     var within = vec4f();
     var between = vec4f();
     i = first;
-    for (; i + 4u <= end; i += 4u) {
+    for (; i + 3u * step < end; i += 4u * step) {
         let delta = relative_means(i, pivot) - mean;
         between += delta * delta;
-        within += vec4f(column[i].z, column[i + 1u].z, column[i + 2u].z, column[i + 3u].z);
+        within += m2s_of(i);
     }
-    for (; i < end; i++) {
+    for (; i < end; i += step) {
         let delta = relative_mean(i, pivot) - mean;
         between.x += delta * delta;
         within.x += column[i].z;

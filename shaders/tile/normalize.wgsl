@@ -9,7 +9,7 @@ var<private> affine_shifts: array<vec4f, MAX_QUADS>;
 
 // Leaves what a channel's columns need at its first column.
 fn share_affine(c: u32, a: Affine) {
-    column[c * params.inner] = vec4f(a.pivot.x, a.remainder.x, a.scale.x, a.shift.x);
+    column[c * params.channel_step] = vec4f(a.pivot.x, a.remainder.x, a.scale.x, a.shift.x);
 }
 
 fn normalize(w: Tile, thread: u32) {

@@ -17,7 +17,7 @@ var<private> group_dy_x_sums: array<vec4f, MAX_QUADS>;
 fn load_statistics(w: Tile, thread: u32) {
     let quads = quads(w, thread);
     for (var k = 0u; k < quads; k++) {
-        let channels = homes(w, first_column(k, thread)) / params.inner;
+        let channels = channels_of(w, first_column(k, thread));
         for (var j = 0u; j < 4u; j++) {
             let p = Place(w.channel + channels[j], 0u, 0u);
             let s = statistics(p);
@@ -129,14 +129,15 @@ fn share_sums(w: Tile, thread: u32) {
 
 // The sums of a channel of the tile, from its columns.
 fn fold_sums(c: u32) -> Sums {
-    let first = c * params.inner;
-    let end = first + params.inner;
+    let step = params.column_step;
+    let first = c * params.channel_step;
+    let end = first + params.inner * step;
     var even = vec4f();
     var odd = vec4f();
     var i = first;
-    for (; i + 2u <= end; i += 2u) {
+    for (; i + step < end; i += 2u * step) {
         even += column[i];
-        odd += column[i + 1u];
+        odd += column[i + step];
     }
     if i < end {
         even += column[i];

@@ -14,7 +14,7 @@ const MAX_PARTIAL_BYTES: u64 = 1 << 20;
 /// Columns from which on tiles are worth it: a quad for each of 8 invocations.
 const MIN_TILE: u64 = 32;
 /// Inner extents from which on the rows of a channel are long enough to be streams themselves.
-const LONG_ROW: u64 = 1024;
+const LONG_ROW: u64 = 512;
 
 /// Choices that depend on the adapter alone.
 impl Adapter {
@@ -47,6 +47,8 @@ pub(super) struct Geometry {
     pub access: Access,
     /// Channels of a tile.
     group: u64,
+    /// Whether the columns of a channel in a tile are apart, and those of all channels interleave.
+    interleaved: bool,
     /// Bytes that a window covers before its tensor.
     slack: u64,
     /// Extents that the kernels use: channels last has no inner axis.
@@ -65,9 +67,13 @@ impl Geometry {
         let fits = channels * inner <= elements_a_binding(adapter);
         let by_column =
             shape.layout() == Layout::ChannelsLast || ((inner == 1 || whole_quads) && fits);
+        // A tile takes several short rows as one.
+        let rows = if inner == 1 { rows_in_one(outer, channels) } else { 1 };
+        let group = if rows > 1 { channels } else { tile_group(channels, inner) };
+        let wide = channels * inner * rows >= MIN_TILE && outer / rows >= BLOCK;
+        let by_tile = adapter.is_cpu && fits && group > 0 && wide;
+        let (outer, inner) = if by_tile { (outer / rows, inner * rows) } else { (outer, inner) };
         let line = channels * inner;
-        let group = tile_group(channels, inner);
-        let by_tile = adapter.is_cpu && fits && group > 0 && outer >= BLOCK && line >= MIN_TILE;
         let mapping = match (by_tile, by_column) {
             (true, _) => Mapping::Tiles,
             (false, true) => Mapping::Columns,
@@ -80,7 +86,7 @@ impl Geometry {
         let access = if whole { Access::Vec4 } else { Access::Scalar };
         // A window starts at the aligned offset before its tensor.
         let slack = offsets.iter().map(|offset| offset % adapter.alignment).max().unwrap_or(0);
-        Self { shape, mapping, access, group, slack, outer, channels, inner }
+        Self { shape, mapping, access, group, interleaved: rows > 1, slack, outer, channels, inner }
     }
 
     /// What lies side by side across the channel axis: channels, or quads of columns.
@@ -238,6 +244,8 @@ impl Geometry {
             first_slot: (piece.turn * splits) as u32,
             slots,
             group: self.group as u32,
+            channel_step: if self.interleaved { 1 } else { self.inner as u32 },
+            column_step: if self.interleaved { self.channels as u32 } else { 1 },
             step_at: ((step / piece.inner) as u32)
                 .wrapping_mul(stride)
                 .wrapping_add((step % piece.inner) as u32),
@@ -249,10 +257,17 @@ impl Geometry {
     }
 }
 
+/// How many rows of few channels make one row of a tile: the largest divisor of `rows` that fits,
+/// and leaves enough rows to fill blocks.
+fn rows_in_one(rows: u64, channels: u64) -> u64 {
+    let most = (MAX_COLUMNS / channels).min(rows / BLOCK).max(1);
+    (1..=most).rev().find(|&n| rows.is_multiple_of(n)).unwrap_or(1)
+}
+
 /// Channels of a tile: as many as its columns hold, in tiles of like size, whose columns start at
 /// multiples of four where that is possible. 0 where a channel is too wide.
 fn tile_group(channels: u64, inner: u64) -> u64 {
-    if inner == 0 || inner >= LONG_ROW {
+    if inner == 0 || inner > LONG_ROW {
         return 0;
     }
     let most = MAX_COLUMNS / inner;

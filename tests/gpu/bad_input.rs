@@ -73,6 +73,8 @@ fn shapes_must_make_sense() {
     assert_eq!(train(Shape::nc(4, 2)), Error::ChannelMismatch { need: 2, have: 3 });
     let huge = Shape::channels_first(u64::MAX, 3, 2);
     assert_eq!(train(huge), Error::ShapeOverflow(huge));
+    let hidden = Shape::channels_first(0, 3, 1 << 63);
+    assert_eq!(train(hidden), Error::ShapeOverflow(hidden));
     let large = Shape::channels_first(1 << 40, 3, 2);
     assert!(matches!(train(large), Error::BufferTooSmall { name: "x", .. }));
 }
@@ -181,10 +183,10 @@ fn a_failed_bind_leaves_running_statistics_alone() {
     let short = BufferRange::new(s.x.buffer(), 0, 4);
     s.train(SHAPE, short, s.y.clone()).unwrap_err();
     s.train(Shape::nc(1, 3), s.x.clone(), s.y.clone()).unwrap_err();
-    let have = s.context.download(&s.state.range(Row::RunningMean)).unwrap();
+    let have = s.context.download(s.state.range(Row::RunningMean)).unwrap();
     assert_eq!(have, [1.0, 2.0, 3.0]);
-    let counts = s.context.download(&s.state.range(Row::Batches)).unwrap();
-    assert!(counts.iter().all(|count| count.to_bits() == 0));
+    let counts = s.context.download_words(s.state.range(Row::Batches)).unwrap();
+    assert_eq!(counts, [0; 3]);
 }
 
 #[test]
@@ -192,4 +194,18 @@ fn a_row_takes_as_many_values_as_there_are_channels() {
     let Some(s) = Setup::new() else { return };
     let error = s.state.set(s.context.queue(), Row::Gamma, &[1.0; 4]).unwrap_err();
     assert_eq!(error, Error::LengthMismatch { name: "gamma", need: 3, have: 4 });
+}
+
+/// More channels than a binding holds are an error of whatever uses the state, not a panic.
+#[test]
+fn a_state_beyond_the_limits_says_so_when_used() {
+    let Some(s) = Setup::new() else { return };
+    let channels = 200_000_000;
+    let state = State::new(s.context.device(), channels);
+    let error = state.set_batches(s.context.queue(), 1).unwrap_err();
+    assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+    let tensors = Inference { x: s.x.clone(), y: s.y.clone() };
+    let shape = Shape::nc(0, channels);
+    let bound = s.bn.bind_inference(s.context.device(), &state, shape, tensors);
+    assert!(matches!(bound.unwrap_err(), Error::LimitExceeded { .. }));
 }

@@ -33,7 +33,7 @@ impl Guarded {
     /// The values, after a look at the guards.
     #[track_caller]
     pub fn read(&self, context: &Context) -> Vec<f32> {
-        let words = context.download(&(&self.buffer).into()).expect("a download");
+        let words = context.download(&self.buffer).expect("a download");
         let end = self.offset + self.length;
         let guards = words[..self.offset].iter().chain(&words[end..]);
         assert!(guards.map(|w| w.to_bits()).all(|w| w == GUARD), "written outside the range");

@@ -44,14 +44,14 @@ fn layers_record_into_one_encoder_and_share_a_buffer() {
         backwards.iter().rev().for_each(|b| b.encode_in(&mut pass));
     });
     // Normalised data stays as it is, but for ε.
-    let y = context.download(&tensor(layers)).unwrap();
+    let y = context.download(tensor(layers)).unwrap();
     let statistics = reference::statistics(shape, &y);
     assert!(statistics.mean.iter().all(|m| m.abs() < 1e-6), "{statistics:?}");
     assert!(statistics.variance.iter().all(|v| (v - 1.0).abs() < 2e-4), "{statistics:?}");
-    let variance = context.download(&states[layers - 1].range(Row::RunningVar)).unwrap();
+    let variance = context.download(states[layers - 1].range(Row::RunningVar)).unwrap();
     let m = shape.count() as f64;
     assert!(variance.iter().all(|&v| (v as f64 * (m - 1.0) / m - 1.0).abs() < 2e-4));
-    let dx = context.download(&tensor(layers + 1)).unwrap();
+    let dx = context.download(tensor(layers + 1)).unwrap();
     assert!(dx.iter().all(|v| v.is_finite()) && dx.iter().any(|&v| v != 0.0));
 }
 
@@ -86,16 +86,16 @@ fn constant_channels_give_beta() {
             forward.encode(encoder);
             backward.encode(encoder);
         });
-        let y = context.download(&y.into()).unwrap();
+        let y = context.download(&y).unwrap();
         for (i, y) in y.iter().enumerate() {
             let beta = beta[(i as u64 / shape.inner() % 5) as usize];
             assert_eq!(y.to_bits(), beta.to_bits(), "{shape} y[{i}]");
         }
-        let variance = context.download(&state.range(Row::RunningVar)).unwrap();
+        let variance = context.download(state.range(Row::RunningVar)).unwrap();
         assert_eq!(variance, [0.0; 5], "{shape}");
-        let mean = context.download(&state.range(Row::RunningMean)).unwrap();
+        let mean = context.download(state.range(Row::RunningMean)).unwrap();
         assert_eq!(mean, constants, "{shape}");
-        assert!(context.download(&dx.into()).unwrap().iter().all(|v| v.is_finite()));
+        assert!(context.download(&dx).unwrap().iter().all(|v| v.is_finite()));
     }
 }
 
@@ -116,7 +116,7 @@ fn a_configuration_is_shared_between_threads() {
             let training = Training { x: (&input).into(), y: (&y).into(), momentum };
             let forward = bn.bind_training(device, &state, shape, training).unwrap();
             context.run(|encoder| forward.encode(encoder));
-            context.download(&y.into()).unwrap()
+            context.download(&y).unwrap()
         };
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
         threads.into_iter().map(|t| t.join().expect("no panic")).collect()
