@@ -21,6 +21,9 @@ struct Params {
     y_at: u32,
     dy_at: u32,
     dx_at: u32,
+    // Threads of a workgroup that share a channel (rows mapping) or a quad of channels (columns
+    // mapping); a power of two.
+    lanes: u32,
     // Work of one split of a channel: quads (rows mapping), or rows.
     chunk: u32,
     // Splits of a channel in this piece, its first partial, and the partials of a channel in all.
@@ -45,7 +48,6 @@ struct Params {
     // Make the size a multiple of 16 bytes, as uniform blocks want it.
     pad0: u32,
     pad1: u32,
-    pad2: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1
@@ -73,10 +75,8 @@ const ROW_PARTIALS = 4u;
 @group(0) @binding(1) var<storage, read_write> state: array<u32>;
 @group(0) @binding(2) var<storage, read_write> work: array<u32>;
 
-// Threads of a workgroup, and those of them that share a channel (rows mapping) or a quad of
-// channels (columns mapping). Powers of two.
+// Threads of a workgroup, a power of two.
 override WORKGROUP: u32 = 64u;
-override LANES: u32 = 64u;
 
 // Quads that a thread loads before it uses them.
 const BLOCK = 8u;

@@ -25,7 +25,7 @@ fn partial(slot: u32, p: Place) -> Moments {
 fn merge_partials(p: Place) -> Moments {
     var total = Moments();
     if is_live(p) {
-        for (var slot = p.lane; slot < params.slots; slot += LANES) {
+        for (var slot = p.lane; slot < params.slots; slot += params.lanes) {
             total = merge(total, partial(slot, p));
         }
     }

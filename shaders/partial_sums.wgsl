@@ -13,7 +13,7 @@ fn set_partial(p: Place, sums: Sums) {
 fn add_partials(p: Place) -> Sums {
     var total = Sums();
     if is_live(p) {
-        for (var slot = p.lane; slot < params.slots; slot += LANES) {
+        for (var slot = p.lane; slot < params.slots; slot += params.lanes) {
             let row = ROW_PARTIALS + 2u * slot;
             let scale = 1.0 / f32(VALUES_A_QUAD);
             total = add(total, Sums(work_row(row, p) * scale, work_row(row + 1u, p) * scale));

@@ -52,7 +52,7 @@ impl Adapter {
 /// `BLOCK` of shaders/params.wgsl: quads that a thread loads before it uses them.
 pub const BLOCK: u64 = 8;
 /// `MAX_COLUMNS` of shaders/tile/map.wgsl: columns of a tile.
-pub const MAX_COLUMNS: u64 = 1024;
+pub const MAX_COLUMNS: u64 = 512;
 /// Rows of saved statistics in the work buffer, before the partials.
 pub const SAVED_ROWS: u64 = 4;
 /// Rows of one partial in the work buffer: four for moments; the two for sums take less.
@@ -182,6 +182,7 @@ pub struct Params {
     pub y_at: u32,
     pub dy_at: u32,
     pub dx_at: u32,
+    pub lanes: u32,
     pub chunk: u32,
     pub splits: u32,
     pub first_slot: u32,
@@ -198,7 +199,6 @@ pub struct Params {
     pub running_divisor: f32,
     pub pad0: u32,
     pub pad1: u32,
-    pub pad2: u32,
 }
 
 /// Values from one row of the state or work buffer to the next: rows start at multiples of 256

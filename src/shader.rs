@@ -136,13 +136,12 @@ pub struct Variant {
     pub mapping: Mapping,
     pub access: Access,
     pub workgroup: u32,
-    pub lanes: u32,
 }
 
 impl Variant {
     pub fn new(plan: &Plan, pass: Pass, kernel: Kernel) -> Self {
-        let Plan { mapping, access, workgroup, lanes, .. } = *plan;
-        Self { kernel, pass, mapping, access, workgroup, lanes }
+        let Plan { mapping, access, workgroup, .. } = *plan;
+        Self { kernel, pass, mapping, access, workgroup }
     }
 
     /// The module's text.
@@ -161,8 +160,7 @@ impl Variant {
 
     /// The module's override constants.
     pub fn constants(&self) -> Vec<(&'static str, f64)> {
-        let mut constants =
-            vec![("WORKGROUP", self.workgroup as f64), ("LANES", self.lanes as f64)];
+        let mut constants = vec![("WORKGROUP", self.workgroup as f64)];
         if matches!(
             self.kernel,
             Kernel::BackwardFused | Kernel::BackwardSums | Kernel::BackwardInput
@@ -269,8 +267,8 @@ mod tests {
         for (kernel, pass) in kernels {
             for mapping in [Mapping::Rows, Mapping::Columns, Mapping::Tiles] {
                 for access in [Access::Vec4, Access::Scalar] {
-                    let (workgroup, lanes) = (64, 16);
-                    variants.push(Variant { kernel, pass, mapping, access, workgroup, lanes });
+                    let workgroup = 64;
+                    variants.push(Variant { kernel, pass, mapping, access, workgroup });
                 }
             }
         }
@@ -343,6 +341,7 @@ mod tests {
             y_at,
             dy_at,
             dx_at,
+            lanes,
             chunk,
             splits,
             first_slot,
@@ -358,8 +357,7 @@ mod tests {
             count,
             running_divisor,
             pad0,
-            pad1,
-            pad2
+            pad1
         );
         assert_eq!(members.len(), fields.len());
         for (member, (name, offset)) in members.iter().zip(fields) {

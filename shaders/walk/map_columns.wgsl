@@ -1,14 +1,18 @@
 // Formula: the mapping of threads to a matrix of outer rows × columns, where neighbours in memory
 // belong to different channels: channels last, or channels first with inner = 1. An elementwise
 // kernel may also see channels first with a larger inner so: column k is channel k / inner.
-// A workgroup owns: one split of the rows of WORKGROUP / LANES quads of columns. Neighbouring
-// threads take neighbouring quads; LANES threads share a quad and take blocks of rows in turn.
+// A workgroup owns: one split of the rows of WORKGROUP / lanes quads of columns. Neighbouring
+// threads take neighbouring quads; `lanes` threads share a quad and take blocks of rows in turn.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and a tensor file.
 
-// Values of one channel in a quad, and the step from a lane to the next in workgroup memory.
+// Values of one channel in a quad.
 const VALUES_A_QUAD = 1u;
-override LANE_STEP: u32 = WORKGROUP / LANES;
+
+// From a lane to the next in workgroup memory.
+fn lane_step() -> u32 {
+    return WORKGROUP / params.lanes;
+}
 
 struct Place {
     channel: u32,   // first column of the quad, in the piece
@@ -21,7 +25,7 @@ fn columns() -> u32 {
 }
 
 fn place(workgroup: u32, thread: u32) -> Place {
-    let quads = WORKGROUP / LANES;
+    let quads = WORKGROUP / params.lanes;
     let groups = ((columns() + 3u) / 4u + quads - 1u) / quads;
     let quad = (workgroup % groups) * quads + thread % quads;
     return Place(quad * 4u, workgroup / groups, thread / quads);
@@ -46,8 +50,8 @@ fn cursor(p: Place) -> Cursor {
         return Cursor(0u, 0u, 0u, 0u);
     }
     let all_blocks = (end - first) / BLOCK;
-    let blocks = (all_blocks + LANES - 1u - p.lane) / LANES;
-    let tail = select(0u, (end - first) % BLOCK, p.lane == all_blocks % LANES);
+    let blocks = (all_blocks + params.lanes - 1u - p.lane) / params.lanes;
+    let tail = select(0u, (end - first) % BLOCK, p.lane == all_blocks % params.lanes);
     let at = (first + p.lane * BLOCK) * params.outer_stride + p.channel;
     return Cursor(at, blocks, tail, min(4u, columns() - p.channel));
 }
@@ -65,7 +69,7 @@ fn next(c: ptr<function, Cursor>) -> Quad {
 
 // Over the blocks of the other lanes.
 fn next_block(c: ptr<function, Cursor>) {
-    (*c).at += (LANES - 1u) * BLOCK * params.outer_stride;
+    (*c).at += (params.lanes - 1u) * BLOCK * params.outer_stride;
 }
 
 // Columns that are not there repeat one that is; nothing of them is ever stored.

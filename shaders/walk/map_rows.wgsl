@@ -1,12 +1,16 @@
 // Formula: the mapping of threads to a channels-first tensor, outer × channels × inner.
-// A workgroup owns: one split of WORKGROUP / LANES channels. LANES threads share a channel and
+// A workgroup owns: one split of WORKGROUP / lanes channels. `lanes` threads share a channel and
 // walk its values, taken as one line of `outer · inner`, in quads, side by side.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and a tensor file.
 
-// Values of one channel in a quad, and the step from a lane to the next in workgroup memory.
+// Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
-const LANE_STEP = 1u;
+
+// From a lane to the next in workgroup memory.
+fn lane_step() -> u32 {
+    return 1u;
+}
 
 struct Place {
     channel: u32,   // in the piece; beyond its channels for threads without work
@@ -15,9 +19,10 @@ struct Place {
 }
 
 fn place(workgroup: u32, thread: u32) -> Place {
-    let groups = (params.channels + WORKGROUP / LANES - 1u) / (WORKGROUP / LANES);
-    let channel = (workgroup % groups) * (WORKGROUP / LANES) + thread / LANES;
-    return Place(channel, workgroup / groups, thread % LANES);
+    let owned = WORKGROUP / params.lanes;
+    let groups = (params.channels + owned - 1u) / owned;
+    let channel = (workgroup % groups) * owned + thread / params.lanes;
+    return Place(channel, workgroup / groups, thread % params.lanes);
 }
 
 fn is_live(p: Place) -> bool {
@@ -43,8 +48,8 @@ fn cursor(p: Place) -> Cursor {
     }
     let line = first * 4u;
     let inner = line % params.inner;
-    let quads = (end - first + LANES - 1u) / LANES;
-    let last_line = line + (quads - 1u) * LANES * 4u;
+    let quads = (end - first + params.lanes - 1u) / params.lanes;
+    let last_line = line + (quads - 1u) * params.lanes * 4u;
     let whole = quads - select(0u, 1u, RAGGED && last_line + 4u > length);
     let blocks = whole / BLOCK;
     let at = (line / params.inner) * params.outer_stride + p.channel * params.inner + inner;
@@ -67,7 +72,7 @@ fn next(c: ptr<function, Cursor>) -> Quad {
             }
             q.at[k] = select(q.at.x, at, k < q.valid);
         }
-        (*c).line += 4u * LANES;
+        (*c).line += 4u * params.lanes;
     }
     (*c).at += params.step_at;
     (*c).inner += params.step_inner;

@@ -1,5 +1,5 @@
 // Formula: the moments of a thread's walk, by block (../moments.wgsl), and of the lanes of a channel.
-// A workgroup owns: its channels' split; LANES threads merge to one result, in a fixed order.
+// A workgroup owns: its channels' split; `lanes` threads merge to one result, in a fixed order.
 // Reads: x. Writes: workgroup memory.
 // Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl.
 
@@ -92,14 +92,14 @@ fn shared_moments(thread: u32) -> Moments {
 // The moments of all lanes of a channel, the same for every lane.
 fn merge_lanes(thread: u32, lane: u32, own: Moments) -> Moments {
     share(thread, own);
-    for (var reach = LANES / 2u; reach > 0u; reach /= 2u) {
+    for (var reach = params.lanes / 2u; reach > 0u; reach /= 2u) {
         // The other lane's moments must have been shared.
         workgroupBarrier();
         if lane < reach {
-            share(thread, merge(shared_moments(thread), shared_moments(thread + reach * LANE_STEP)));
+            share(thread, merge(shared_moments(thread), shared_moments(thread + reach * lane_step())));
         }
     }
     // Lane 0 must have shared the result.
     workgroupBarrier();
-    return shared_moments(thread - lane * LANE_STEP);
+    return shared_moments(thread - lane * lane_step());
 }

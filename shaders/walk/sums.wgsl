@@ -1,7 +1,7 @@
 // Formula: Σdy and Σdy·(x − mean) over a thread's walk, and over the lanes of a channel
 // (../gradient_sums.wgsl). Through frozen statistics, which are constants, also dx = γ·inv_std·dy
 // on the way.
-// A workgroup owns: its channels' split; LANES threads add up to one result, in a fixed order.
+// A workgroup owns: its channels' split; `lanes` threads add up to one result, in a fixed order.
 // Reads: x, dy. Writes: workgroup memory; frozen, dx.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl.
 
@@ -72,17 +72,17 @@ var<workgroup> shared_dy_x: array<vec4f, WORKGROUP>;
 fn add_lanes(thread: u32, lane: u32, own: Sums) -> Sums {
     shared_dy[thread] = own.dy;
     shared_dy_x[thread] = own.dy_x;
-    for (var reach = LANES / 2u; reach > 0u; reach /= 2u) {
+    for (var reach = params.lanes / 2u; reach > 0u; reach /= 2u) {
         // The other lane's sums must have been shared.
         workgroupBarrier();
         if lane < reach {
-            let other = thread + reach * LANE_STEP;
+            let other = thread + reach * lane_step();
             shared_dy[thread] += shared_dy[other];
             shared_dy_x[thread] += shared_dy_x[other];
         }
     }
     // Lane 0 must have shared the result.
     workgroupBarrier();
-    let first = thread - lane * LANE_STEP;
+    let first = thread - lane * lane_step();
     return Sums(across(shared_dy[first]), across(shared_dy_x[first]));
 }

@@ -14,7 +14,7 @@ const MAX_PARTIAL_BYTES: u64 = 1 << 20;
 /// Columns from which on tiles are worth it: a quad for each of 8 invocations.
 const MIN_TILE: u64 = 32;
 /// Inner extents from which on the rows of a channel are long enough to be streams themselves.
-const LONG_ROW: u64 = 512;
+const LONG_ROW: u64 = 256;
 
 /// Choices that depend on the adapter alone.
 impl Adapter {
@@ -239,6 +239,7 @@ impl Geometry {
             first_channel: piece.first_channel as u32,
             all_channels: self.channels as u32,
             row_stride: row_stride(self.shape.channels()) as u32,
+            lanes,
             chunk: chunk as u32,
             splits: splits as u32,
             first_slot: (piece.turn * splits) as u32,
