@@ -18,6 +18,9 @@ use geometry::{Geometry, grid};
 pub struct Adapter {
     /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.
     pub is_cpu: bool,
+    /// Elements of a tensor from which on a software adapter sweeps it in tiles. Smaller ones stay
+    /// in the caches whatever the order, and the kernels for tiles take seconds to compile.
+    pub tiles_from: u64,
     /// Invocations that run in step.
     pub subgroup: u32,
     /// Bytes that one binding may cover.
@@ -37,6 +40,7 @@ impl Adapter {
     pub fn new(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Self {
         Self {
             is_cpu: info.device_type == wgpu::DeviceType::Cpu,
+            tiles_from: 1 << 18,
             subgroup: info.subgroup_max_size.clamp(4, 128),
             max_binding: limits.max_storage_buffer_binding_size,
             alignment: limits.min_storage_buffer_offset_alignment.max(4) as u64,
@@ -52,7 +56,7 @@ impl Adapter {
 /// `BLOCK` of shaders/params.wgsl: quads that a thread loads before it uses them.
 pub const BLOCK: u64 = 8;
 /// `MAX_COLUMNS` of shaders/tile/map.wgsl: columns of a tile.
-pub const MAX_COLUMNS: u64 = 512;
+pub const MAX_COLUMNS: u64 = 1024;
 /// Rows of saved statistics in the work buffer, before the partials.
 pub const SAVED_ROWS: u64 = 4;
 /// Rows of one partial in the work buffer: four for moments; the two for sums take less.

@@ -16,6 +16,7 @@ fn backward_fused(
     if !exists(w) {
         return;
     }
+    load_statistics(w, thread);
     share_sums(w, thread);
     // All columns must have been shared.
     workgroupBarrier();

@@ -14,6 +14,7 @@ fn backward_sums(
     if !exists(w) {
         return;
     }
+    load_statistics(w, thread);
     share_sums(w, thread);
     // All columns must have been shared.
     workgroupBarrier();

@@ -3,40 +3,29 @@
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, gradient_input.wgsl,
 // tile/sums.wgsl.
 
-// Lines: what a channel leaves at its home, and what that makes for each column.
-const HOME_MEAN_DY = 5u;
-const HOME_SLOPE = 6u;
-const COLUMN_MEAN_DY = 3u;
-const COLUMN_SLOPE = 4u;
+var<private> mean_dys: array<vec4f, MAX_QUADS>;
+var<private> slopes: array<vec4f, MAX_QUADS>;
 
+// Leaves what a channel's columns need at its first column.
 fn share_input_gradient(c: u32, g: InputGradient) {
-    set_line(HOME_MEAN_DY, home(c), g.mean_dy.x);
-    set_line(HOME_SLOPE, home(c), g.slope.x);
-}
-
-fn input_gradient_of(first: u32) -> InputGradient {
-    return InputGradient(
-        line_quad(SCALE, first),
-        line_quad(COLUMN_MEAN_DY, first),
-        line_quad(COLUMN_SLOPE, first),
-    );
+    column[c * params.channel_step] = vec4f(g.mean_dy.x, g.slope.x, 0.0, 0.0);
 }
 
 fn differentiate(w: Tile, thread: u32) {
     let quads = quads(w, thread);
     let stride = params.outer_stride;
     for (var k = 0u; k < quads; k++) {
-        let first = first_column(k, thread);
-        let homes = homes(w, first);
-        set_line_quad(COLUMN_MEAN_DY, first, line_four(HOME_MEAN_DY, homes));
-        set_line_quad(COLUMN_SLOPE, first, line_four(HOME_SLOPE, homes));
+        let home = homes(w, first_column(k, thread));
+        let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
+        mean_dys[k] = all[0];
+        slopes[k] = all[1];
     }
     var row = w.first_row;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {
         for (var k = 0u; k < quads; k++) {
+            let s = statistics_of(k);
+            let g = InputGradient(scales[k], mean_dys[k], slopes[k]);
             let first = first_column(k, thread);
-            let s = statistics_of(first);
-            let g = input_gradient_of(first);
             let i = at(w, row, first);
             let q0 = quad(w, first, i);
             let q1 = quad(w, first, i + stride);
@@ -66,11 +55,10 @@ fn differentiate(w: Tile, thread: u32) {
     }
     for (; row < w.end_row; row++) {
         for (var k = 0u; k < quads; k++) {
+            let g = InputGradient(scales[k], mean_dys[k], slopes[k]);
             let first = first_column(k, thread);
-            let s = statistics_of(first);
-            let g = input_gradient_of(first);
             let q = quad(w, first, at(w, row, first));
-            store_dx(q, dx_one(load_x(q), load_dy(q), g, s));
+            store_dx(q, dx_one(load_x(q), load_dy(q), g, statistics_of(k)));
         }
     }
 }

@@ -2,49 +2,23 @@
 // which channel c has the columns c · channel_step + j · column_step, j < inner. Channels first they
 // are neighbours; channels last, a row of the matrix is several short rows of the tensor in a row.
 // A workgroup owns: one split of the rows of a group of whole channels. It sweeps them row by row,
-// so that memory streams; what it knows of its columns waits in workgroup memory.
+// so that memory streams; each thread keeps what it knows of its quads in arrays of its own.
 // Reads and writes: the per-channel rows of state and work, for its channels; workgroup memory.
 // Needs: params.wgsl and a tensor file.
 //
 // For adapters that are cores with caches: jumping from row to row costs them far more than
-// workgroup memory, which is in their cache. (Arrays of a thread's own would do as well, but must
-// start as zeros, which takes lavapipe's compiler seconds.) One thread a channel computes what there
-// is one of per channel; formulas that are shared with the walks see such a channel's value in every
-// component.
+// indexing an array. One thread a channel computes what there is one of per channel; formulas
+// that are shared with the walks see such a channel's value in every component.
 
-// Columns of a tile, at most.
-const MAX_COLUMNS = 512u;
+// Columns of a tile, and quads of a thread, at most.
+const MAX_COLUMNS = 1024u;
+const MAX_QUADS = 32u;
 
 // Values of one channel in a quad, as the shared formulas see it.
 const VALUES_A_QUAD = 1u;
 
-// Eight lines of a value a column. A thread alone uses its own quads of them, until a barrier; then
-// a channel's thread the columns of its channel, at the first of which, its home, it leaves what
-// they all need; then, after another barrier, all read the homes.
-var<workgroup> lines: array<f32, 8u * MAX_COLUMNS>;
-
-fn line_at(line: u32, i: u32) -> f32 {
-    return lines[line * MAX_COLUMNS + i];
-}
-
-fn set_line(line: u32, i: u32, value: f32) {
-    lines[line * MAX_COLUMNS + i] = value;
-}
-
-fn line_four(line: u32, i: vec4u) -> vec4f {
-    return vec4f(line_at(line, i.x), line_at(line, i.y), line_at(line, i.z), line_at(line, i.w));
-}
-
-fn line_quad(line: u32, first: u32) -> vec4f {
-    return line_four(line, first + vec4u(0u, 1u, 2u, 3u));
-}
-
-fn set_line_quad(line: u32, first: u32, value: vec4f) {
-    set_line(line, first, value.x);
-    set_line(line, first + 1u, value.y);
-    set_line(line, first + 2u, value.z);
-    set_line(line, first + 3u, value.w);
-}
+// First for the columns' partial results; then for what a channel's columns need, at its first.
+var<workgroup> column: array<vec4f, MAX_COLUMNS>;
 
 struct Tile {
     channel: u32,   // first, in the piece
@@ -110,11 +84,7 @@ fn quotient(a: vec4u, b: u32) -> vec4u {
     return vec4u((vec4f(a) + 0.5) * (1.0 / f32(b)));
 }
 
-// The first column of a channel of the tile.
-fn home(c: u32) -> u32 {
-    return c * params.channel_step;
-}
-
+// Where a channel keeps what its columns need.
 fn homes(w: Tile, first: u32) -> vec4u {
     return channels_of(w, first) * params.channel_step;
 }

@@ -2,12 +2,12 @@
 // A workgroup owns: a tile. Reads: x. Writes: workgroup memory.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl.
 
-// Lines: of all rows so far, but for those of the group of blocks at hand, which come next.
-const PIVOT = 0u;
-const MEAN = 1u;
-const M2 = 2u;
-const GROUP_MEAN = 3u;
-const GROUP_M2 = 4u;
+var<private> pivots: array<vec4f, MAX_QUADS>;
+// Of all rows so far, but for those of the group of blocks at hand, which come next.
+var<private> means: array<vec4f, MAX_QUADS>;
+var<private> m2s: array<vec4f, MAX_QUADS>;
+var<private> group_means: array<vec4f, MAX_QUADS>;
+var<private> group_m2s: array<vec4f, MAX_QUADS>;
 
 // Shares pivot, mean and M2 of every column.
 fn share_moments(w: Tile, thread: u32) {
@@ -30,13 +30,14 @@ fn share_moments(w: Tile, thread: u32) {
             let x5 = load_x(quad(w, first, i + 5u * stride));
             let x6 = load_x(quad(w, first, i + 6u * stride));
             let x7 = load_x(quad(w, first, i + 7u * stride));
-            var pivot: vec4f;
             if count + blocks == 0u {
-                pivot = (median(x0, x1, x2) + median(x5, x6, x7)) * 0.5;
-                set_line_quad(PIVOT, first, pivot);
-            } else {
-                pivot = line_quad(PIVOT, first);
+                pivots[k] = (median(x0, x1, x2) + median(x5, x6, x7)) * 0.5;
             }
+            if blocks == 0u {
+                group_means[k] = vec4f();
+                group_m2s[k] = vec4f();
+            }
+            let pivot = pivots[k];
             let d0 = x0 - pivot;
             let d1 = x1 - pivot;
             let d2 = x2 - pivot;
@@ -57,25 +58,15 @@ fn share_moments(w: Tile, thread: u32) {
             let e7 = d7 - block_mean;
             let squares = ((e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3))
                 + ((e4 * e4 + e5 * e5) + (e6 * e6 + e7 * e7));
-            var mean = block_mean;
-            var m2 = squares;
-            if blocks > 0u {
-                let group_mean = line_quad(GROUP_MEAN, first);
-                let delta = block_mean - group_mean;
-                mean = group_mean + delta * weight;
-                m2 = line_quad(GROUP_M2, first) + (squares + delta * delta * between);
-            }
-            set_line_quad(GROUP_MEAN, first, mean);
-            set_line_quad(GROUP_M2, first, m2);
+            let delta = block_mean - group_means[k];
+            group_means[k] += delta * weight;
+            group_m2s[k] += squares + delta * delta * between;
         }
         blocks += 1u;
         if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
             let rows = blocks * BLOCK;
             for (var k = 0u; k < quads; k++) {
-                let first = first_column(k, thread);
-                let pivot = line_quad(PIVOT, first);
-                let group = line_quad(GROUP_MEAN, first);
-                join(first, count, Moments(rows, pivot, group, line_quad(GROUP_M2, first)));
+                join(k, count, Moments(rows, pivots[k], group_means[k], group_m2s[k]));
             }
             count += rows;
             blocks = 0u;
@@ -86,33 +77,44 @@ fn share_moments(w: Tile, thread: u32) {
             let first = first_column(k, thread);
             let x0 = load_x(quad(w, first, at(w, row, first)));
             if count == 0u {
-                set_line_quad(PIVOT, first, x0);
+                pivots[k] = x0;
             }
-            let pivot = line_quad(PIVOT, first);
-            join(first, count, Moments(1u, pivot, x0 - pivot, vec4f()));
+            join(k, count, Moments(1u, pivots[k], x0 - pivots[k], vec4f()));
         }
         count += 1u;
     }
-}
-
-// Adds to the moments of a quad, which are those of `count` rows.
-fn join(first: u32, count: u32, more: Moments) {
-    var total = more;
-    if count > 0u {
-        let mean = line_quad(MEAN, first);
-        total = merge(Moments(count, more.pivot, mean, line_quad(M2, first)), more);
+    for (var k = 0u; k < quads; k++) {
+        let first = first_column(k, thread);
+        for (var j = 0u; j < 4u; j++) {
+            column[first + j] = vec4f(pivots[k][j], means[k][j], m2s[k][j], 0.0);
+        }
     }
-    set_line_quad(MEAN, first, total.mean);
-    set_line_quad(M2, first, total.m2);
 }
 
-// The means of four columns relative to a pivot.
-fn relative_means(i: vec4u, pivot: f32) -> vec4f {
-    return (line_four(PIVOT, i) - pivot) + line_four(MEAN, i);
+fn join(k: u32, count: u32, more: Moments) {
+    let total = merge(Moments(count, pivots[k], means[k], m2s[k]), more);
+    means[k] = total.mean;
+    m2s[k] = total.m2;
 }
 
+// The mean of a column relative to a pivot.
 fn relative_mean(i: u32, pivot: f32) -> f32 {
-    return (line_at(PIVOT, i) - pivot) + line_at(MEAN, i);
+    return (column[i].x - pivot) + column[i].y;
+}
+
+fn relative_means(i: u32, pivot: f32) -> vec4f {
+    let step = params.column_step;
+    return vec4f(
+        relative_mean(i, pivot),
+        relative_mean(i + step, pivot),
+        relative_mean(i + 2u * step, pivot),
+        relative_mean(i + 3u * step, pivot),
+    );
+}
+
+fn m2s_of(i: u32) -> vec4f {
+    let step = params.column_step;
+    return vec4f(column[i].z, column[i + step].z, column[i + 2u * step].z, column[i + 3u * step].z);
 }
 
 // The moments of a channel of the tile, from its columns, which have equal counts:
@@ -120,14 +122,13 @@ fn relative_mean(i: u32, pivot: f32) -> f32 {
 fn fold_moments(w: Tile, c: u32) -> Moments {
     let rows = w.end_row - w.first_row;
     let step = params.column_step;
-    let first = home(c);
+    let first = c * params.channel_step;
     let end = first + params.inner * step;
-    let four = vec4u(0u, step, 2u * step, 3u * step);
-    let pivot = line_at(PIVOT, first);
+    let pivot = column[first].x;
     var sum = vec4f();
     var i = first;
     for (; i + 3u * step < end; i += 4u * step) {
-        sum += relative_means(i + four, pivot);
+        sum += relative_means(i, pivot);
     }
     for (; i < end; i += step) {
         sum.x += relative_mean(i, pivot);
@@ -137,14 +138,14 @@ fn fold_moments(w: Tile, c: u32) -> Moments {
     var between = vec4f();
     i = first;
     for (; i + 3u * step < end; i += 4u * step) {
-        let delta = relative_means(i + four, pivot) - mean;
+        let delta = relative_means(i, pivot) - mean;
         between += delta * delta;
-        within += line_four(M2, i + four);
+        within += m2s_of(i);
     }
     for (; i < end; i += step) {
         let delta = relative_mean(i, pivot) - mean;
         between.x += delta * delta;
-        within.x += line_at(M2, i);
+        within.x += column[i].z;
     }
     let parts = within + between * f32(rows);
     let m2 = (parts.x + parts.y) + (parts.z + parts.w);

@@ -2,48 +2,33 @@
 // A workgroup owns: a tile. Reads: x, workgroup memory. Writes: y.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl.
 
-// Lines: what a channel leaves at its home, and what that makes for each column.
-const HOME_PIVOT = 0u;
-const HOME_REMAINDER = 1u;
-const HOME_SCALE = 2u;
-const HOME_SHIFT = 3u;
-const COLUMN_PIVOT = 4u;
-const COLUMN_REMAINDER = 5u;
-const COLUMN_SCALE = 6u;
-const COLUMN_SHIFT = 7u;
+var<private> affine_pivots: array<vec4f, MAX_QUADS>;
+var<private> affine_remainders: array<vec4f, MAX_QUADS>;
+var<private> affine_scales: array<vec4f, MAX_QUADS>;
+var<private> affine_shifts: array<vec4f, MAX_QUADS>;
 
+// Leaves what a channel's columns need at its first column.
 fn share_affine(c: u32, a: Affine) {
-    set_line(HOME_PIVOT, home(c), a.pivot.x);
-    set_line(HOME_REMAINDER, home(c), a.remainder.x);
-    set_line(HOME_SCALE, home(c), a.scale.x);
-    set_line(HOME_SHIFT, home(c), a.shift.x);
-}
-
-fn affine_of(first: u32) -> Affine {
-    return Affine(
-        line_quad(COLUMN_PIVOT, first),
-        line_quad(COLUMN_REMAINDER, first),
-        line_quad(COLUMN_SCALE, first),
-        line_quad(COLUMN_SHIFT, first),
-    );
+    column[c * params.channel_step] = vec4f(a.pivot.x, a.remainder.x, a.scale.x, a.shift.x);
 }
 
 fn normalize(w: Tile, thread: u32) {
     let quads = quads(w, thread);
     let stride = params.outer_stride;
     for (var k = 0u; k < quads; k++) {
-        let first = first_column(k, thread);
-        let homes = homes(w, first);
-        set_line_quad(COLUMN_PIVOT, first, line_four(HOME_PIVOT, homes));
-        set_line_quad(COLUMN_REMAINDER, first, line_four(HOME_REMAINDER, homes));
-        set_line_quad(COLUMN_SCALE, first, line_four(HOME_SCALE, homes));
-        set_line_quad(COLUMN_SHIFT, first, line_four(HOME_SHIFT, homes));
+        let home = homes(w, first_column(k, thread));
+        let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
+        affine_pivots[k] = all[0];
+        affine_remainders[k] = all[1];
+        affine_scales[k] = all[2];
+        affine_shifts[k] = all[3];
     }
     var row = w.first_row;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {
         for (var k = 0u; k < quads; k++) {
+            let a = Affine(
+                affine_pivots[k], affine_remainders[k], affine_scales[k], affine_shifts[k]);
             let first = first_column(k, thread);
-            let a = affine_of(first);
             let i = at(w, row, first);
             let q0 = quad(w, first, i);
             let q1 = quad(w, first, i + stride);
@@ -73,8 +58,9 @@ fn normalize(w: Tile, thread: u32) {
     }
     for (; row < w.end_row; row++) {
         for (var k = 0u; k < quads; k++) {
+            let a = Affine(
+                affine_pivots[k], affine_remainders[k], affine_scales[k], affine_shifts[k]);
             let first = first_column(k, thread);
-            let a = affine_of(first);
             let q = quad(w, first, at(w, row, first));
             store_y(q, normalize_one(load_x(q), a));
         }

@@ -4,50 +4,65 @@
 // frozen, dx.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl.
 
-// Lines: the statistics and γ·inv_std of each column; its sums over all rows so far, but for those
-// of the group of blocks at hand, which come next.
-const PIVOT = 0u;
-const REMAINDER = 1u;
-const SCALE = 2u;
-const SUM_DY = 3u;
-const SUM_DY_X = 4u;
-const GROUP_DY = 5u;
-const GROUP_DY_X = 6u;
+var<private> pivots: array<vec4f, MAX_QUADS>;
+var<private> remainders: array<vec4f, MAX_QUADS>;
+var<private> scales: array<vec4f, MAX_QUADS>;
+// Of all rows so far, but for those of the group of blocks at hand, which come next.
+var<private> dy_sums: array<vec4f, MAX_QUADS>;
+var<private> dy_x_sums: array<vec4f, MAX_QUADS>;
+var<private> group_dy_sums: array<vec4f, MAX_QUADS>;
+var<private> group_dy_x_sums: array<vec4f, MAX_QUADS>;
 
+// The statistics and γ·inv_std of a thread's columns, which the two sweeps use.
 fn load_statistics(w: Tile, thread: u32) {
     let quads = quads(w, thread);
     for (var k = 0u; k < quads; k++) {
-        let first = first_column(k, thread);
-        let channels = channels_of(w, first);
+        let channels = channels_of(w, first_column(k, thread));
         for (var j = 0u; j < 4u; j++) {
             let p = Place(w.channel + channels[j], 0u, 0u);
             let s = statistics(p);
-            set_line(PIVOT, first + j, s.pivot.x);
-            set_line(REMAINDER, first + j, s.remainder.x);
-            set_line(SCALE, first + j, scale_of(p, s).x);
+            pivots[k][j] = s.pivot.x;
+            remainders[k][j] = s.remainder.x;
+            scales[k][j] = scale_of(p, s).x;
         }
     }
 }
 
-fn statistics_of(first: u32) -> Statistics {
-    return Statistics(line_quad(PIVOT, first), line_quad(REMAINDER, first), vec4f());
+fn statistics_of(k: u32) -> Statistics {
+    return Statistics(pivots[k], remainders[k], vec4f());
+}
+
+fn rows_of_sums(w: Tile, thread: u32, row: u32, count: u32) {
+    let quads = quads(w, thread);
+    for (var k = 0u; k < quads; k++) {
+        let s = statistics_of(k);
+        let first = first_column(k, thread);
+        for (var i = 0u; i < count; i++) {
+            let q = quad(w, first, at(w, row + i, first));
+            let g = load_dy(q);
+            if FROZEN {
+                store_dx(q, scales[k] * g);
+            }
+            dy_sums[k] += g;
+            dy_x_sums[k] += g * center(load_x(q), s);
+        }
+    }
 }
 
 // Shares the two sums of every column.
 fn share_sums(w: Tile, thread: u32) {
     let quads = quads(w, thread);
     let stride = params.outer_stride;
-    load_statistics(w, thread);
     for (var k = 0u; k < quads; k++) {
-        set_line_quad(SUM_DY, first_column(k, thread), vec4f());
-        set_line_quad(SUM_DY_X, first_column(k, thread), vec4f());
+        dy_sums[k] = vec4f();
+        dy_x_sums[k] = vec4f();
     }
     var row = w.first_row;
     var blocks = 0u;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {
         for (var k = 0u; k < quads; k++) {
+            let s = statistics_of(k);
             let first = first_column(k, thread);
-            let s = statistics_of(first);
             let i = at(w, row, first);
             let q0 = quad(w, first, i);
             let q1 = quad(w, first, i + stride);
@@ -66,7 +81,7 @@ fn share_sums(w: Tile, thread: u32) {
             let g6 = load_dy(q6);
             let g7 = load_dy(q7);
             if FROZEN {
-                let scale = line_quad(SCALE, first);
+                let scale = scales[k];
                 store_dx(q0, scale * g0);
                 store_dx(q1, scale * g1);
                 store_dx(q2, scale * g2);
@@ -87,58 +102,46 @@ fn share_sums(w: Tile, thread: u32) {
             let h7 = g7 * center(load_x(q7), s);
             let dy_x_sum = ((h0 + h1) + (h2 + h3)) + ((h4 + h5) + (h6 + h7));
             if blocks == 0u {
-                set_line_quad(GROUP_DY, first, dy_sum);
-                set_line_quad(GROUP_DY_X, first, dy_x_sum);
+                group_dy_sums[k] = dy_sum;
+                group_dy_x_sums[k] = dy_x_sum;
             } else {
-                set_line_quad(GROUP_DY, first, line_quad(GROUP_DY, first) + dy_sum);
-                set_line_quad(GROUP_DY_X, first, line_quad(GROUP_DY_X, first) + dy_x_sum);
+                group_dy_sums[k] += dy_sum;
+                group_dy_x_sums[k] += dy_x_sum;
             }
         }
         blocks += 1u;
         if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
             for (var k = 0u; k < quads; k++) {
-                let first = first_column(k, thread);
-                join(first, line_quad(GROUP_DY, first), line_quad(GROUP_DY_X, first));
+                dy_sums[k] += group_dy_sums[k];
+                dy_x_sums[k] += group_dy_x_sums[k];
             }
             blocks = 0u;
         }
     }
-    for (; row < w.end_row; row++) {
-        for (var k = 0u; k < quads; k++) {
-            let first = first_column(k, thread);
-            let s = statistics_of(first);
-            let q = quad(w, first, at(w, row, first));
-            let g = load_dy(q);
-            if FROZEN {
-                store_dx(q, line_quad(SCALE, first) * g);
-            }
-            join(first, g, g * center(load_x(q), s));
+    rows_of_sums(w, thread, row, w.end_row - row);
+    for (var k = 0u; k < quads; k++) {
+        let first = first_column(k, thread);
+        for (var j = 0u; j < 4u; j++) {
+            column[first + j] = vec4f(dy_sums[k][j], dy_x_sums[k][j], 0.0, 0.0);
         }
     }
-}
-
-// Adds to the sums of a quad.
-fn join(first: u32, dy_sum: vec4f, dy_x_sum: vec4f) {
-    set_line_quad(SUM_DY, first, line_quad(SUM_DY, first) + dy_sum);
-    set_line_quad(SUM_DY_X, first, line_quad(SUM_DY_X, first) + dy_x_sum);
 }
 
 // The sums of a channel of the tile, from its columns.
 fn fold_sums(c: u32) -> Sums {
     let step = params.column_step;
-    let first = home(c);
+    let first = c * params.channel_step;
     let end = first + params.inner * step;
-    let four = vec4u(0u, step, 2u * step, 3u * step);
-    var dy = vec4f();
-    var dy_x = vec4f();
+    var even = vec4f();
+    var odd = vec4f();
     var i = first;
-    for (; i + 3u * step < end; i += 4u * step) {
-        dy += line_four(SUM_DY, i + four);
-        dy_x += line_four(SUM_DY_X, i + four);
+    for (; i + step < end; i += 2u * step) {
+        even += column[i];
+        odd += column[i + step];
     }
-    for (; i < end; i += step) {
-        dy.x += line_at(SUM_DY, i);
-        dy_x.x += line_at(SUM_DY_X, i);
+    if i < end {
+        even += column[i];
     }
-    return Sums(vec4f((dy.x + dy.y) + (dy.z + dy.w)), vec4f((dy_x.x + dy_x.y) + (dy_x.z + dy_x.w)));
+    let sum = even + odd;
+    return Sums(vec4f(sum.x), vec4f(sum.y));
 }

@@ -11,10 +11,12 @@ pub(super) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 const MAX_SLOTS: u64 = 512;
 /// Bytes that partials may take in all.
 const MAX_PARTIAL_BYTES: u64 = 1 << 20;
-/// Columns from which on tiles are worth it: a quad for each of 8 invocations.
-const MIN_TILE: u64 = 32;
+/// Columns from which on a tile has a quad for each of 8 invocations.
+const MIN_TILE_COLUMNS: u64 = 32;
+/// `MAX_QUADS` of shaders/tile/map.wgsl: quads of an invocation.
+const MAX_QUADS: u64 = 32;
 /// Inner extents from which on the rows of a channel are long enough to be streams themselves.
-const LONG_ROW: u64 = 256;
+const LONG_ROW: u64 = 512;
 
 /// Choices that depend on the adapter alone.
 impl Adapter {
@@ -70,8 +72,10 @@ impl Geometry {
         // A tile takes several short rows as one.
         let rows = if inner == 1 { rows_in_one(outer, channels) } else { 1 };
         let group = if rows > 1 { channels } else { tile_group(channels, inner) };
-        let wide = channels * inner * rows >= MIN_TILE && outer / rows >= BLOCK;
-        let by_tile = adapter.is_cpu && fits && group > 0 && wide;
+        let wide = channels * inner * rows >= MIN_TILE_COLUMNS && outer / rows >= BLOCK;
+        let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * adapter.workgroup() as u64;
+        let large = shape.elements() >= adapter.tiles_from;
+        let by_tile = adapter.is_cpu && large && fits && group > 0 && wide && narrow;
         let (outer, inner) = if by_tile { (outer / rows, inner * rows) } else { (outer, inner) };
         let line = channels * inner;
         let mapping = match (by_tile, by_column) {

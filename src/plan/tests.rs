@@ -5,6 +5,7 @@ use super::*;
 
 const GPU: Adapter = Adapter {
     is_cpu: false,
+    tiles_from: 0,
     subgroup: 32,
     max_binding: 128 << 20,
     alignment: 256,
@@ -13,9 +14,10 @@ const GPU: Adapter = Adapter {
     max_workgroup_memory: 16_384,
 };
 const LAVAPIPE: Adapter = Adapter { is_cpu: true, subgroup: 8, alignment: 32, ..GPU };
+const NO_TILES: Adapter = Adapter { tiles_from: u64::MAX, ..LAVAPIPE };
 /// Small enough that small tensors need pieces and grids of two dimensions.
 const TINY: Adapter = Adapter { max_binding: 4096, max_workgroups: 50, ..LAVAPIPE };
-const ADAPTERS: [Adapter; 3] = [GPU, LAVAPIPE, TINY];
+const ADAPTERS: [Adapter; 4] = [GPU, LAVAPIPE, NO_TILES, TINY];
 const PASSES: [Pass; 4] = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
 
 fn shapes() -> Vec<Shape> {

@@ -29,9 +29,19 @@ fn cases_agree_as_planned_for_a_gpu() {
     }
 }
 
+/// All cases, as they are planned for a software adapter: small tensors in tiles, too.
+#[test]
+fn cases_agree_in_tiles() {
+    if let Some(context) = device::context() {
+        let layers =
+            Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter });
+        cases().iter().for_each(|case| layers.check(case));
+    }
+}
+
 /// A third of the cases, as they are planned for a software adapter of wider vectors.
 #[test]
-fn cases_agree_as_planned_for_software() {
+fn cases_agree_as_planned_for_wide_vectors() {
     if let Some(context) = device::context() {
         let layers =
             Layers::new(context, |adapter| Adapter { is_cpu: true, subgroup: 16, ..adapter });
