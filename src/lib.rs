@@ -1,4 +1,67 @@
-#![doc = "Batch normalization on the GPU."]
+//! Batch normalization on the GPU, for programs that use [`wgpu`]: training, inference and the
+//! backward pass, as WGSL compute kernels that record into your encoder, on your device and your
+//! buffers.
+//!
+//! - [`BatchNorm`] is a configuration and its kernels; all layers of a network share one.
+//! - [`State`] is what a layer keeps: γ, β, running statistics, the batch count, and gradients.
+//! - [`Shape`] tells where the channel axis is: channels first (`[N, C]`, `[N, C, L]`, NCHW, NCDHW)
+//!   or channels last.
+//! - [`BatchNorm::bind_training`], [`bind_inference`](BatchNorm::bind_inference) and
+//!   [`bind_backward`](BatchNorm::bind_backward) tie these to your buffers. They check everything;
+//!   what they return only records, and cannot fail.
+//! - [`Context`] is the easy path for programs that have no device yet.
+//!
+//! ```no_run
+//! use wgpu_batchnorm::{Backward, BatchNorm, BatchNormDescriptor, Momentum, Shape, State, Training};
+//!
+//! # fn main() -> Result<(), wgpu_batchnorm::Error> {
+//! # let context = wgpu_batchnorm::Context::new()?;
+//! # let (device, queue) = (context.device(), context.queue());
+//! # let shape = Shape::nchw(32, 64, 56, 56);
+//! # let [x, y, dy, dx] = [(); 4].map(|_| context.zeros(shape.elements()).unwrap());
+//! // Once.
+//! let bn = BatchNorm::new(device, &BatchNormDescriptor { epsilon: 1e-5, ..Default::default() })?;
+//! let shape = Shape::nchw(32, 64, 56, 56);
+//! let state = State::new(device, shape.channels());
+//! let training = Training { x: x.into(), y: y.into(), momentum: Momentum::Exponential(0.1) };
+//! let forward = bn.bind_training(device, &state, shape, training)?;
+//! let tensors = Backward { dy: dy.into(), dx: dx.into() };
+//! let backward = bn.bind_backward(device, &forward, tensors)?;
+//!
+//! // Each step, among everything else that you record.
+//! let mut encoder = device.create_command_encoder(&Default::default());
+//! forward.encode(&mut encoder);
+//! backward.encode(&mut encoder);
+//! queue.submit([encoder.finish()]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is computed
+//!
+//! For each channel, over its m values in the batch (S. Ioffe, C. Szegedy, "Batch Normalization:
+//! Accelerating Deep Network Training by Reducing Internal Covariate Shift", 2015):
+//!
+//! ```text
+//! μ = Σx/m    σ² = Σ(x − μ)²/m    inv_std = 1/√(σ² + ε)    x̂ = (x − μ)·inv_std    y = γ·x̂ + β
+//! running ← (1 − α)·running + α·(batch value)
+//! dβ = Σdy    dγ = Σdy·x̂    dx = γ·inv_std·(dy − dβ/m − x̂·dγ/m)
+//! ```
+//!
+//! Some course notes print √(σ² − ε). It is + ε: ε keeps the root away from zero.
+//!
+//! # Accuracy
+//!
+//! Statistics are merged from blocks of values around a pivot, and the mean is kept as a pair of
+//! numbers, so results stay exact to a few units in the last place where the mean is thousands of
+//! times the standard deviation. The same input, shape, adapter and driver give the same bits:
+//! nothing depends on the order in which workgroups run.
+//!
+//! # Features
+//!
+//! `vulkan`, `metal`, `dx12`, `gles` and `webgpu` pass through to wgpu; `cpu` adds the module
+//! `cpu`, batch norm for programs without any adapter. All but `gles` are on by default.
+
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

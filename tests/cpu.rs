@@ -1,0 +1,82 @@
+//! The parallel implementation for the CPU against the reference, over the same table of cases.
+
+#![cfg(feature = "cpu")]
+
+// Each test program uses a part of what they share.
+#[allow(dead_code)]
+#[path = "gpu/cases.rs"]
+mod cases;
+#[allow(dead_code)]
+#[path = "gpu/tolerance.rs"]
+mod tolerance;
+
+use cases::{Case, Random};
+use tolerance::{ROUNDOFF, assert_close, assert_within};
+use wgpu_batchnorm::cpu;
+use wgpu_batchnorm::reference::{self, AffineParams};
+
+#[test]
+fn cases_agree_with_the_reference() {
+    cases::cases().iter().for_each(check);
+}
+
+fn check(case: &Case) {
+    let shape = case.shape;
+    let (elements, channels) = (shape.elements() as usize, shape.channels() as usize);
+    let mut random = Random(elements as u64);
+    let x = random.normals(elements, case.mean);
+    let dy = random.normals(elements, 0.1);
+    let (gamma, beta) = (random.signed(channels), random.signed(channels));
+    let affine = AffineParams {
+        gamma: case.descriptor.scale.then_some(&gamma),
+        beta: case.descriptor.shift.then_some(&beta),
+    };
+    let epsilon = case.descriptor.epsilon;
+    let what = |name: &str| format!("{name} of {case:?}");
+
+    let mut y = vec![f32::NAN; elements];
+    let saved = cpu::training(shape, &x, &mut y, epsilon, affine);
+    let statistics = reference::statistics(shape, &x);
+    let want = reference::normalize(shape, &x, &statistics, epsilon, affine);
+    assert_close(&what("y"), &y, &want, tolerance::Y, 0.0);
+    assert_close(&what("variance"), &saved.variance, &statistics.variance, 0.0, 2e-7);
+    assert_within(&what("mean"), &saved.mean, &statistics.mean, |c, mean| {
+        ROUNDOFF * mean.abs() + tolerance::MEAN * statistics.variance[c].sqrt()
+    });
+
+    let mut dx = vec![f32::NAN; elements];
+    let gradients = cpu::backward(shape, &x, &dy, &mut dx, &saved, affine);
+    let want = reference::backward(shape, &x, &dy, &statistics, false, epsilon, affine);
+    let whole = reference::backward(shape, &x, &dy, &statistics, true, epsilon, affine);
+    let largest = whole.dx.iter().fold(0f64, |a, v| a.max(v.abs()));
+    assert_close(&what("dx"), &dx, &want.dx, tolerance::DX * largest.max(1e-3), 0.0);
+    // Σ|dy| and Σ|dy·x̂| are at most m times their root mean squares, near 1 for this data.
+    let m = shape.count() as f64;
+    assert_close(&what("dbeta"), &gradients.dbeta, &want.dbeta, tolerance::SUMS * 2.0 * m, 2e-7);
+    assert_close(&what("dgamma"), &gradients.dgamma, &want.dgamma, tolerance::SUMS * 2.0 * m, 4e-7);
+
+    let mut y = vec![f32::NAN; elements];
+    cpu::inference(shape, &x, &mut y, &saved.mean, &saved.variance, epsilon, affine);
+    let rounded = reference::Statistics {
+        mean: saved.mean.iter().map(|&v| v as f64).collect(),
+        variance: saved.variance.iter().map(|&v| v as f64).collect(),
+    };
+    let want = reference::normalize(shape, &x, &rounded, epsilon, affine);
+    assert_close(&what("y of inference"), &y, &want, tolerance::Y, 6.0 * ROUNDOFF);
+}
+
+/// The order of all sums depends on the shape alone.
+#[test]
+fn the_number_of_threads_does_not_change_a_bit() {
+    let case = Case::new(wgpu_batchnorm::Shape::channels_last(10_000, 24));
+    let x = Random(1).normals(case.shape.elements() as usize, 3.0);
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let mut y = vec![0f32; x.len()];
+        let saved =
+            pool.install(|| cpu::training(case.shape, &x, &mut y, 1e-5, AffineParams::default()));
+        (y.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), saved)
+    };
+    assert_eq!(run(1), run(2));
+    assert_eq!(run(1), run(5));
+}
