@@ -1,6 +1,7 @@
 // Formula: Σdy and Σdy·(x − mean) of a channel; dβ = Σdy, dγ = inv_std·Σdy·(x − mean).
-// A workgroup owns: its channels. Reads: gamma, saved or running statistics. Writes: nothing.
-// Needs: params.wgsl, a mapping file.
+// A workgroup owns: its channels. Reads: x, dy, gamma, saved or running statistics.
+// Writes: for frozen statistics, which are constants, dx = γ·inv_std·dy on the way.
+// Needs: params.wgsl, a tensor file, a mapping file.
 
 // Differentiate through the running statistics, instead of those of the batch.
 override FROZEN: bool = false;
@@ -39,4 +40,23 @@ struct Sums {
 
 fn add(a: Sums, b: Sums) -> Sums {
     return Sums(a.dy + b.dy, a.dy_x + b.dy_x);
+}
+
+// The sums of four quads, few enough to stay in registers; frozen, also their dx.
+fn sums_of_four(q0: Quad, q1: Quad, q2: Quad, q3: Quad, s: Statistics, scale: vec4f) -> Sums {
+    let g0 = load_dy(q0);
+    let g1 = load_dy(q1);
+    let g2 = load_dy(q2);
+    let g3 = load_dy(q3);
+    if FROZEN {
+        store_dx(q0, scale * g0);
+        store_dx(q1, scale * g1);
+        store_dx(q2, scale * g2);
+        store_dx(q3, scale * g3);
+    }
+    let h0 = g0 * center(load_x(q0), s);
+    let h1 = g1 * center(load_x(q1), s);
+    let h2 = g2 * center(load_x(q2), s);
+    let h3 = g3 * center(load_x(q3), s);
+    return Sums((g0 + g1) + (g2 + g3), (h0 + h1) + (h2 + h3));
 }

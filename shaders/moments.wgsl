@@ -27,3 +27,34 @@ fn merge(a: Moments, b: Moments) -> Moments {
     let between = delta * delta * (f32(a.count) * weight / f32(VALUES_A_QUAD));
     return Moments(count, a.pivot, a.mean + delta * weight, (a.m2 + b.m2) + between);
 }
+
+// Mean relative to the pivot, and M2, of a set whose size is known.
+struct Part {
+    mean: vec4f,
+    m2: vec4f,
+}
+
+// Of four quads: few enough to stay in registers.
+fn part_of(x0: vec4f, x1: vec4f, x2: vec4f, x3: vec4f, pivot: vec4f) -> Part {
+    let d0 = x0 - pivot;
+    let d1 = x1 - pivot;
+    let d2 = x2 - pivot;
+    let d3 = x3 - pivot;
+    let mean = across((d0 + d1) + (d2 + d3)) * (1.0 / f32(4u * VALUES_A_QUAD));
+    let e0 = d0 - mean;
+    let e1 = d1 - mean;
+    let e2 = d2 - mean;
+    let e3 = d3 - mean;
+    return Part(mean, (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3));
+}
+
+// Of two parts of four quads each: a block.
+fn block_of(a: Part, b: Part) -> Part {
+    let delta = b.mean - a.mean;
+    return Part(a.mean + delta * 0.5, (a.m2 + b.m2) + delta * delta * 2.0);
+}
+
+// A value near the middle of four.
+fn middle_of_four(x0: vec4f, x1: vec4f, x2: vec4f, x3: vec4f) -> vec4f {
+    return (median(x0, x1, x2) + median(x1, x2, x3)) * 0.5;
+}

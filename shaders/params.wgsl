@@ -72,6 +72,10 @@ const ROW_REMAINDER = 3u;
 const ROW_PARTIALS = 4u;
 
 @group(0) @binding(0) var<uniform> params: Params;
+// A copy for the inner loops. Compilers reload a uniform after every store, since they cannot know
+// that no store changes it; this they keep in registers.
+var<private> local: Params;
+
 @group(0) @binding(1) var<storage, read_write> state: array<u32>;
 @group(0) @binding(2) var<storage, read_write> work: array<u32>;
 

@@ -11,17 +11,17 @@
 const RAGGED = true;
 
 fn load_x(q: Quad) -> vec4f {
-    let i = q.at + params.x_at;
+    let i = q.at + local.x_at;
     return vec4f(x[i.x], x[i.y], x[i.z], x[i.w]);
 }
 
 fn load_dy(q: Quad) -> vec4f {
-    let i = q.at + params.dy_at;
+    let i = q.at + local.dy_at;
     return vec4f(dy[i.x], dy[i.y], dy[i.z], dy[i.w]);
 }
 
 fn store_y(q: Quad, value: vec4f) {
-    let i = q.at + params.y_at;
+    let i = q.at + local.y_at;
     y[i.x] = value.x;
     if q.valid > 1u { y[i.y] = value.y; }
     if q.valid > 2u { y[i.z] = value.z; }
@@ -29,7 +29,7 @@ fn store_y(q: Quad, value: vec4f) {
 }
 
 fn store_dx(q: Quad, value: vec4f) {
-    let i = q.at + params.dx_at;
+    let i = q.at + local.dx_at;
     dx[i.x] = value.x;
     if q.valid > 1u { dx[i.y] = value.y; }
     if q.valid > 2u { dx[i.z] = value.z; }

@@ -14,17 +14,17 @@
 const RAGGED = false;
 
 fn load_x(q: Quad) -> vec4f {
-    return x[(params.x_at + q.at.x) / 4u];
+    return x[(local.x_at + q.at.x) / 4u];
 }
 
 fn load_dy(q: Quad) -> vec4f {
-    return dy[(params.dy_at + q.at.x) / 4u];
+    return dy[(local.dy_at + q.at.x) / 4u];
 }
 
 fn store_y(q: Quad, value: vec4f) {
-    y[(params.y_at + q.at.x) / 4u] = value;
+    y[(local.y_at + q.at.x) / 4u] = value;
 }
 
 fn store_dx(q: Quad, value: vec4f) {
-    dx[(params.dx_at + q.at.x) / 4u] = value;
+    dx[(local.dx_at + q.at.x) / 4u] = value;
 }

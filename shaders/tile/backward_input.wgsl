@@ -11,6 +11,7 @@ fn backward_input(
     @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    local = params;
     let w = tile(id.y * grid.x + id.x);
     if !exists(w) {
         return;

@@ -12,6 +12,7 @@ fn forward_fused(
     @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    local = params;
     let w = tile(id.y * grid.x + id.x);
     if !exists(w) {
         return;

@@ -13,7 +13,7 @@ fn share_input_gradient(c: u32, g: InputGradient) {
 
 fn differentiate(w: Tile, thread: u32) {
     let quads = quads(w, thread);
-    let stride = params.outer_stride;
+    let stride = local.outer_stride;
     for (var k = 0u; k < quads; k++) {
         let home = homes(w, first_column(k, thread));
         let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
@@ -39,14 +39,14 @@ fn differentiate(w: Tile, thread: u32) {
             let d1 = dx_one(load_x(q1), load_dy(q1), g, s);
             let d2 = dx_one(load_x(q2), load_dy(q2), g, s);
             let d3 = dx_one(load_x(q3), load_dy(q3), g, s);
-            let d4 = dx_one(load_x(q4), load_dy(q4), g, s);
-            let d5 = dx_one(load_x(q5), load_dy(q5), g, s);
-            let d6 = dx_one(load_x(q6), load_dy(q6), g, s);
-            let d7 = dx_one(load_x(q7), load_dy(q7), g, s);
             store_dx(q0, d0);
             store_dx(q1, d1);
             store_dx(q2, d2);
             store_dx(q3, d3);
+            let d4 = dx_one(load_x(q4), load_dy(q4), g, s);
+            let d5 = dx_one(load_x(q5), load_dy(q5), g, s);
+            let d6 = dx_one(load_x(q6), load_dy(q6), g, s);
+            let d7 = dx_one(load_x(q7), load_dy(q7), g, s);
             store_dx(q4, d4);
             store_dx(q5, d5);
             store_dx(q6, d6);

@@ -57,7 +57,7 @@ fn first_column(k: u32, thread: u32) -> u32 {
 
 // Element of the piece at a row and column of the tile.
 fn at(w: Tile, row: u32, first: u32) -> u32 {
-    return row * params.outer_stride + w.channel * params.inner + first;
+    return row * local.outer_stride + w.channel * local.inner + first;
 }
 
 fn quad(w: Tile, first: u32, element: u32) -> Quad {

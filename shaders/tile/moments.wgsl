@@ -12,7 +12,7 @@ var<private> group_m2s: array<vec4f, MAX_QUADS>;
 // Shares pivot, mean and M2 of every column.
 fn share_moments(w: Tile, thread: u32) {
     let quads = quads(w, thread);
-    let stride = params.outer_stride;
+    let stride = local.outer_stride;
     var count = 0u;
     var row = w.first_row;
     var blocks = 0u;
@@ -26,41 +26,23 @@ fn share_moments(w: Tile, thread: u32) {
             let x1 = load_x(quad(w, first, i + stride));
             let x2 = load_x(quad(w, first, i + 2u * stride));
             let x3 = load_x(quad(w, first, i + 3u * stride));
-            let x4 = load_x(quad(w, first, i + 4u * stride));
-            let x5 = load_x(quad(w, first, i + 5u * stride));
-            let x6 = load_x(quad(w, first, i + 6u * stride));
-            let x7 = load_x(quad(w, first, i + 7u * stride));
             if count + blocks == 0u {
-                pivots[k] = (median(x0, x1, x2) + median(x5, x6, x7)) * 0.5;
+                pivots[k] = middle_of_four(x0, x1, x2, x3);
             }
             if blocks == 0u {
                 group_means[k] = vec4f();
                 group_m2s[k] = vec4f();
             }
             let pivot = pivots[k];
-            let d0 = x0 - pivot;
-            let d1 = x1 - pivot;
-            let d2 = x2 - pivot;
-            let d3 = x3 - pivot;
-            let d4 = x4 - pivot;
-            let d5 = x5 - pivot;
-            let d6 = x6 - pivot;
-            let d7 = x7 - pivot;
-            let sum = ((d0 + d1) + (d2 + d3)) + ((d4 + d5) + (d6 + d7));
-            let block_mean = sum * (1.0 / f32(BLOCK));
-            let e0 = d0 - block_mean;
-            let e1 = d1 - block_mean;
-            let e2 = d2 - block_mean;
-            let e3 = d3 - block_mean;
-            let e4 = d4 - block_mean;
-            let e5 = d5 - block_mean;
-            let e6 = d6 - block_mean;
-            let e7 = d7 - block_mean;
-            let squares = ((e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3))
-                + ((e4 * e4 + e5 * e5) + (e6 * e6 + e7 * e7));
-            let delta = block_mean - group_means[k];
+            let half = part_of(x0, x1, x2, x3, pivot);
+            let x4 = load_x(quad(w, first, i + 4u * stride));
+            let x5 = load_x(quad(w, first, i + 5u * stride));
+            let x6 = load_x(quad(w, first, i + 6u * stride));
+            let x7 = load_x(quad(w, first, i + 7u * stride));
+            let block = block_of(half, part_of(x4, x5, x6, x7, pivot));
+            let delta = block.mean - group_means[k];
             group_means[k] += delta * weight;
-            group_m2s[k] += squares + delta * delta * between;
+            group_m2s[k] += block.m2 + delta * delta * between;
         }
         blocks += 1u;
         if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {

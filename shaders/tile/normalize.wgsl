@@ -14,7 +14,7 @@ fn share_affine(c: u32, a: Affine) {
 
 fn normalize(w: Tile, thread: u32) {
     let quads = quads(w, thread);
-    let stride = params.outer_stride;
+    let stride = local.outer_stride;
     for (var k = 0u; k < quads; k++) {
         let home = homes(w, first_column(k, thread));
         let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
@@ -42,14 +42,14 @@ fn normalize(w: Tile, thread: u32) {
             let x1 = load_x(q1);
             let x2 = load_x(q2);
             let x3 = load_x(q3);
-            let x4 = load_x(q4);
-            let x5 = load_x(q5);
-            let x6 = load_x(q6);
-            let x7 = load_x(q7);
             store_y(q0, normalize_one(x0, a));
             store_y(q1, normalize_one(x1, a));
             store_y(q2, normalize_one(x2, a));
             store_y(q3, normalize_one(x3, a));
+            let x4 = load_x(q4);
+            let x5 = load_x(q5);
+            let x6 = load_x(q6);
+            let x7 = load_x(q7);
             store_y(q4, normalize_one(x4, a));
             store_y(q5, normalize_one(x5, a));
             store_y(q6, normalize_one(x6, a));

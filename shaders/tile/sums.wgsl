@@ -52,7 +52,7 @@ fn rows_of_sums(w: Tile, thread: u32, row: u32, count: u32) {
 // Shares the two sums of every column.
 fn share_sums(w: Tile, thread: u32) {
     let quads = quads(w, thread);
-    let stride = params.outer_stride;
+    let stride = local.outer_stride;
     for (var k = 0u; k < quads; k++) {
         dy_sums[k] = vec4f();
         dy_x_sums[k] = vec4f();
@@ -72,41 +72,14 @@ fn share_sums(w: Tile, thread: u32) {
             let q5 = quad(w, first, i + 5u * stride);
             let q6 = quad(w, first, i + 6u * stride);
             let q7 = quad(w, first, i + 7u * stride);
-            let g0 = load_dy(q0);
-            let g1 = load_dy(q1);
-            let g2 = load_dy(q2);
-            let g3 = load_dy(q3);
-            let g4 = load_dy(q4);
-            let g5 = load_dy(q5);
-            let g6 = load_dy(q6);
-            let g7 = load_dy(q7);
-            if FROZEN {
-                let scale = scales[k];
-                store_dx(q0, scale * g0);
-                store_dx(q1, scale * g1);
-                store_dx(q2, scale * g2);
-                store_dx(q3, scale * g3);
-                store_dx(q4, scale * g4);
-                store_dx(q5, scale * g5);
-                store_dx(q6, scale * g6);
-                store_dx(q7, scale * g7);
-            }
-            let dy_sum = ((g0 + g1) + (g2 + g3)) + ((g4 + g5) + (g6 + g7));
-            let h0 = g0 * center(load_x(q0), s);
-            let h1 = g1 * center(load_x(q1), s);
-            let h2 = g2 * center(load_x(q2), s);
-            let h3 = g3 * center(load_x(q3), s);
-            let h4 = g4 * center(load_x(q4), s);
-            let h5 = g5 * center(load_x(q5), s);
-            let h6 = g6 * center(load_x(q6), s);
-            let h7 = g7 * center(load_x(q7), s);
-            let dy_x_sum = ((h0 + h1) + (h2 + h3)) + ((h4 + h5) + (h6 + h7));
+            let half = sums_of_four(q0, q1, q2, q3, s, scales[k]);
+            let block = add(half, sums_of_four(q4, q5, q6, q7, s, scales[k]));
             if blocks == 0u {
-                group_dy_sums[k] = dy_sum;
-                group_dy_x_sums[k] = dy_x_sum;
+                group_dy_sums[k] = block.dy;
+                group_dy_x_sums[k] = block.dy_x;
             } else {
-                group_dy_sums[k] += dy_sum;
-                group_dy_x_sums[k] += dy_x_sum;
+                group_dy_sums[k] += block.dy;
+                group_dy_x_sums[k] += block.dy_x;
             }
         }
         blocks += 1u;

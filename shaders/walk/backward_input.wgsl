@@ -11,6 +11,7 @@ fn backward_input(
     @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    local = params;
     let p = place(id.y * grid.x + id.x, thread);
     let sums = add_lanes(thread, p.lane, add_partials(p));
     if !is_live(p) {

@@ -9,6 +9,7 @@ fn backward_sums(
     @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    local = params;
     let p = place(id.y * grid.x + id.x, thread);
     var s = Statistics();
     var scale = vec4f();

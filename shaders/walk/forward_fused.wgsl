@@ -12,6 +12,7 @@ fn forward_fused(
     @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    local = params;
     let p = place(id.y * grid.x + id.x, thread);
     let m = merge_lanes(thread, p.lane, moments_of(cursor(p)));
     if !is_live(p) {

@@ -59,7 +59,7 @@ fn cursor(p: Place) -> Cursor {
 // The quad under the cursor, which moves on to the next row.
 fn next(c: ptr<function, Cursor>) -> Quad {
     let at = (*c).at;
-    (*c).at += params.outer_stride;
+    (*c).at += local.outer_stride;
     if RAGGED {
         let k = vec4u(0u, 1u, 2u, 3u);
         return Quad(at + select(vec4u(), k, k < vec4u((*c).valid)), (*c).valid);
@@ -69,7 +69,7 @@ fn next(c: ptr<function, Cursor>) -> Quad {
 
 // Over the blocks of the other lanes.
 fn next_block(c: ptr<function, Cursor>) {
-    (*c).at += (params.lanes - 1u) * BLOCK * params.outer_stride;
+    (*c).at += (local.lanes - 1u) * BLOCK * local.outer_stride;
 }
 
 // Columns that are not there repeat one that is; nothing of them is ever stored.

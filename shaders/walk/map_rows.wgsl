@@ -60,25 +60,25 @@ fn cursor(p: Place) -> Cursor {
 fn next(c: ptr<function, Cursor>) -> Quad {
     var q = Quad(vec4u((*c).at), 4u);
     if RAGGED {
-        q.valid = min(4u, params.outer * params.inner - (*c).line);
+        q.valid = min(4u, local.outer * local.inner - (*c).line);
         var inner = (*c).inner;
         var at = (*c).at;
         for (var k = 1u; k < 4u; k++) {
             inner += 1u;
             at += 1u;
-            if inner == params.inner {
+            if inner == local.inner {
                 inner = 0u;
-                at += params.outer_stride - params.inner;
+                at += local.outer_stride - local.inner;
             }
             q.at[k] = select(q.at.x, at, k < q.valid);
         }
-        (*c).line += 4u * params.lanes;
+        (*c).line += 4u * local.lanes;
     }
-    (*c).at += params.step_at;
-    (*c).inner += params.step_inner;
-    if (*c).inner >= params.inner {
-        (*c).inner -= params.inner;
-        (*c).at += params.outer_stride - params.inner;
+    (*c).at += local.step_at;
+    (*c).inner += local.step_inner;
+    if (*c).inner >= local.inner {
+        (*c).inner -= local.inner;
+        (*c).at += local.outer_stride - local.inner;
     }
     return q;
 }

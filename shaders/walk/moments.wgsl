@@ -18,38 +18,20 @@ fn moments_of(start: Cursor) -> Moments {
             let x1 = load_x(next(&c));
             let x2 = load_x(next(&c));
             let x3 = load_x(next(&c));
+            if total.count + k == 0u {
+                pivot = middle(middle_of_four(x0, x1, x2, x3));
+            }
+            let first = part_of(x0, x1, x2, x3, pivot);
             let x4 = load_x(next(&c));
             let x5 = load_x(next(&c));
             let x6 = load_x(next(&c));
             let x7 = load_x(next(&c));
             next_block(&c);
-            if total.count + k == 0u {
-                pivot = middle((median(x0, x1, x2) + median(x5, x6, x7)) * 0.5);
-            }
-            let d0 = x0 - pivot;
-            let d1 = x1 - pivot;
-            let d2 = x2 - pivot;
-            let d3 = x3 - pivot;
-            let d4 = x4 - pivot;
-            let d5 = x5 - pivot;
-            let d6 = x6 - pivot;
-            let d7 = x7 - pivot;
-            let sum = ((d0 + d1) + (d2 + d3)) + ((d4 + d5) + (d6 + d7));
-            let block_mean = across(sum) * (1.0 / f32(BLOCK * VALUES_A_QUAD));
-            let e0 = d0 - block_mean;
-            let e1 = d1 - block_mean;
-            let e2 = d2 - block_mean;
-            let e3 = d3 - block_mean;
-            let e4 = d4 - block_mean;
-            let e5 = d5 - block_mean;
-            let e6 = d6 - block_mean;
-            let e7 = d7 - block_mean;
-            let squares = ((e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3))
-                + ((e4 * e4 + e5 * e5) + (e6 * e6 + e7 * e7));
+            let block = block_of(first, part_of(x4, x5, x6, x7, pivot));
             let weight = 1.0 / f32(k + 1u);
-            let delta = block_mean - mean;
+            let delta = block.mean - mean;
             mean += delta * weight;
-            m2 += squares + delta * delta * (f32(BLOCK * k) * weight);
+            m2 += block.m2 + delta * delta * (f32(BLOCK * k) * weight);
         }
         total = merge(total, Moments(blocks * BLOCK * VALUES_A_QUAD, pivot, mean, m2));
         left -= blocks;

@@ -22,34 +22,8 @@ fn sums_of(start: Cursor, s: Statistics, scale: vec4f) -> Sums {
             let q6 = next(&c);
             let q7 = next(&c);
             next_block(&c);
-            let g0 = load_dy(q0);
-            let g1 = load_dy(q1);
-            let g2 = load_dy(q2);
-            let g3 = load_dy(q3);
-            let g4 = load_dy(q4);
-            let g5 = load_dy(q5);
-            let g6 = load_dy(q6);
-            let g7 = load_dy(q7);
-            if FROZEN {
-                store_dx(q0, scale * g0);
-                store_dx(q1, scale * g1);
-                store_dx(q2, scale * g2);
-                store_dx(q3, scale * g3);
-                store_dx(q4, scale * g4);
-                store_dx(q5, scale * g5);
-                store_dx(q6, scale * g6);
-                store_dx(q7, scale * g7);
-            }
-            group.dy += ((g0 + g1) + (g2 + g3)) + ((g4 + g5) + (g6 + g7));
-            let h0 = g0 * center(load_x(q0), s);
-            let h1 = g1 * center(load_x(q1), s);
-            let h2 = g2 * center(load_x(q2), s);
-            let h3 = g3 * center(load_x(q3), s);
-            let h4 = g4 * center(load_x(q4), s);
-            let h5 = g5 * center(load_x(q5), s);
-            let h6 = g6 * center(load_x(q6), s);
-            let h7 = g7 * center(load_x(q7), s);
-            group.dy_x += ((h0 + h1) + (h2 + h3)) + ((h4 + h5) + (h6 + h7));
+            let half = sums_of_four(q0, q1, q2, q3, s, scale);
+            group = add(group, add(half, sums_of_four(q4, q5, q6, q7, s, scale)));
         }
         total = add(total, group);
         left -= blocks;
