@@ -54,7 +54,11 @@ fn block_of(a: Part, b: Part) -> Part {
     return Part(a.mean + delta * 0.5, (a.m2 + b.m2) + delta * delta * 2.0);
 }
 
-// A value near the middle of four.
-fn middle_of_four(x0: vec4f, x1: vec4f, x2: vec4f, x3: vec4f) -> vec4f {
-    return (median(x0, x1, x2) + median(x1, x2, x3)) * 0.5;
+// A value near the middle of eight: the mean of medians of three, which an outlier does not move.
+fn middle_of_eight(
+    x0: vec4f, x1: vec4f, x2: vec4f, x3: vec4f, x4: vec4f, x5: vec4f, x6: vec4f, x7: vec4f,
+) -> vec4f {
+    let low = median(x0, x1, x2) + median(x2, x3, x4);
+    let high = median(x3, x4, x5) + median(x5, x6, x7);
+    return (low + high) * 0.25;
 }

@@ -27,7 +27,11 @@ fn share_moments(w: Tile, thread: u32) {
             let x2 = load_x(quad(w, first, i + 2u * stride));
             let x3 = load_x(quad(w, first, i + 3u * stride));
             if count + blocks == 0u {
-                pivots[k] = middle_of_four(x0, x1, x2, x3);
+                let x4 = load_x(quad(w, first, i + 4u * stride));
+                let x5 = load_x(quad(w, first, i + 5u * stride));
+                let x6 = load_x(quad(w, first, i + 6u * stride));
+                let x7 = load_x(quad(w, first, i + 7u * stride));
+                pivots[k] = middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7);
             }
             if blocks == 0u {
                 group_means[k] = vec4f();

@@ -19,7 +19,12 @@ fn moments_of(start: Cursor) -> Moments {
             let x2 = load_x(next(&c));
             let x3 = load_x(next(&c));
             if total.count + k == 0u {
-                pivot = middle(middle_of_four(x0, x1, x2, x3));
+                var ahead = c;
+                let x4 = load_x(next(&ahead));
+                let x5 = load_x(next(&ahead));
+                let x6 = load_x(next(&ahead));
+                let x7 = load_x(next(&ahead));
+                pivot = middle(middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7));
             }
             let first = part_of(x0, x1, x2, x3, pivot);
             let x4 = load_x(next(&c));
