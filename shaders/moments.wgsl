@@ -1,6 +1,6 @@
 // Formula: count, mean and M2 = Σ(x − mean)² of a set of values, the mean as pivot + mean.
 //   block:  mean_b = pivot + Σ(x − pivot)/n_b,  M2_b = Σ(x − mean_b)²
-//   merge:  δ = mean_b − mean_a;  mean += δ·n_b/n;  M2 = M2_a + M2_b + δ²·n_a·n_b/n
+//   merge:  δ = mean_b − mean_a;  mean = mean_a + δ·n_b/n;  M2 = M2_a + M2_b + δ²·n_a·n_b/n
 //   (T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm for
 //   computing sample variances", 1979)
 // A workgroup owns, reads, writes: nothing; these are the formulas.
@@ -18,14 +18,24 @@ struct Moments {
     m2: vec4f,
 }
 
+// Of the two pivots it keeps the one that is nearer to the mean.
 fn merge(a: Moments, b: Moments) -> Moments {
     if b.count == 0u { return a; }
     if a.count == 0u { return b; }
     let count = a.count + b.count;
     let weight = f32(b.count) / f32(count);
+    let rest = f32(a.count) / f32(count);
     let delta = (b.pivot - a.pivot) + (b.mean - a.mean);
+    let from_a = a.mean + delta * weight;
+    let from_b = b.mean - delta * rest;
+    let nearer = abs(from_b) < abs(from_a);
     let between = delta * delta * (f32(a.count) * weight / f32(VALUES_A_QUAD));
-    return Moments(count, a.pivot, a.mean + delta * weight, (a.m2 + b.m2) + between);
+    return Moments(
+        count,
+        select(a.pivot, b.pivot, nearer),
+        select(from_a, from_b, nearer),
+        (a.m2 + b.m2) + between,
+    );
 }
 
 // Mean relative to the pivot, and M2, of a set whose size is known.

@@ -2,10 +2,11 @@
 // A workgroup owns: a tile. Reads: x. Writes: workgroup memory.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl.
 
-var<private> pivots: array<vec4f, MAX_QUADS>;
 // Of all rows so far, but for those of the group of blocks at hand, which come next.
+var<private> pivots: array<vec4f, MAX_QUADS>;
 var<private> means: array<vec4f, MAX_QUADS>;
 var<private> m2s: array<vec4f, MAX_QUADS>;
+var<private> group_pivots: array<vec4f, MAX_QUADS>;
 var<private> group_means: array<vec4f, MAX_QUADS>;
 var<private> group_m2s: array<vec4f, MAX_QUADS>;
 
@@ -26,18 +27,16 @@ fn share_moments(w: Tile, thread: u32) {
             let x1 = load_x(quad(w, first, i + stride));
             let x2 = load_x(quad(w, first, i + 2u * stride));
             let x3 = load_x(quad(w, first, i + 3u * stride));
-            if count + blocks == 0u {
+            if blocks == 0u {
                 let x4 = load_x(quad(w, first, i + 4u * stride));
                 let x5 = load_x(quad(w, first, i + 5u * stride));
                 let x6 = load_x(quad(w, first, i + 6u * stride));
                 let x7 = load_x(quad(w, first, i + 7u * stride));
-                pivots[k] = middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7);
-            }
-            if blocks == 0u {
+                group_pivots[k] = middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7);
                 group_means[k] = vec4f();
                 group_m2s[k] = vec4f();
             }
-            let pivot = pivots[k];
+            let pivot = group_pivots[k];
             let half = part_of(x0, x1, x2, x3, pivot);
             let x4 = load_x(quad(w, first, i + 4u * stride));
             let x5 = load_x(quad(w, first, i + 5u * stride));
@@ -52,7 +51,7 @@ fn share_moments(w: Tile, thread: u32) {
         if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
             let rows = blocks * BLOCK;
             for (var k = 0u; k < quads; k++) {
-                join(k, count, Moments(rows, pivots[k], group_means[k], group_m2s[k]));
+                join(k, count, Moments(rows, group_pivots[k], group_means[k], group_m2s[k]));
             }
             count += rows;
             blocks = 0u;
@@ -62,10 +61,7 @@ fn share_moments(w: Tile, thread: u32) {
         for (var k = 0u; k < quads; k++) {
             let first = first_column(k, thread);
             let x0 = load_x(quad(w, first, at(w, row, first)));
-            if count == 0u {
-                pivots[k] = x0;
-            }
-            join(k, count, Moments(1u, pivots[k], x0 - pivots[k], vec4f()));
+            join(k, count, Moments(1u, x0, vec4f(), vec4f()));
         }
         count += 1u;
     }
@@ -79,6 +75,7 @@ fn share_moments(w: Tile, thread: u32) {
 
 fn join(k: u32, count: u32, more: Moments) {
     let total = merge(Moments(count, pivots[k], means[k], m2s[k]), more);
+    pivots[k] = total.pivot;
     means[k] = total.mean;
     m2s[k] = total.m2;
 }

@@ -7,10 +7,11 @@
 fn moments_of(start: Cursor) -> Moments {
     var c = start;
     var total = Moments();
-    var pivot = vec4f();
     for (var left = c.blocks; left > 0u;) {
-        // A group of blocks of equal counts: the merge of the k-th needs no counts.
+        // A group of blocks of equal counts: the merge of the k-th needs no counts. Each group has
+        // a pivot of its own, so that what the data begins with does not matter for all of it.
         let blocks = min(left, BLOCKS_A_GROUP);
+        var pivot = vec4f();
         var mean = vec4f();
         var m2 = vec4f();
         for (var k = 0u; k < blocks; k++) {
@@ -18,7 +19,7 @@ fn moments_of(start: Cursor) -> Moments {
             let x1 = load_x(next(&c));
             let x2 = load_x(next(&c));
             let x3 = load_x(next(&c));
-            if total.count + k == 0u {
+            if k == 0u {
                 var ahead = c;
                 let x4 = load_x(next(&ahead));
                 let x5 = load_x(next(&ahead));
@@ -41,18 +42,35 @@ fn moments_of(start: Cursor) -> Moments {
         total = merge(total, Moments(blocks * BLOCK * VALUES_A_QUAD, pivot, mean, m2));
         left -= blocks;
     }
-    for (var left = c.tail; left > 0u; left--) {
-        let q = next(&c);
-        let x0 = load_x(q);
-        if total.count == 0u {
-            pivot = middle_of_one(q, x0);
-        }
-        let d = keep(q, x0 - pivot);
-        let quad_mean = across(d) / f32(values_in(q));
-        let e = keep(q, d - quad_mean);
-        total = merge(total, Moments(values_in(q), pivot, quad_mean, e * e));
+    if c.tail > 0u {
+        total = merge(total, moments_of_tail(c));
     }
     return total;
+}
+
+// The moments of the quads after the last block, as one block of its own: read twice, so that its
+// mean is known before it is subtracted.
+fn moments_of_tail(start: Cursor) -> Moments {
+    var c = start;
+    let first = next(&c);
+    let pivot = middle_of_one(first, load_x(first));
+    c = start;
+    var count = 0u;
+    var sum = vec4f();
+    for (var left = start.tail; left > 0u; left--) {
+        let q = next(&c);
+        sum += keep(q, load_x(q) - pivot);
+        count += values_in(q);
+    }
+    let mean = across(sum) / f32(count);
+    var m2 = vec4f();
+    c = start;
+    for (var left = start.tail; left > 0u; left--) {
+        let q = next(&c);
+        let e = keep(q, (load_x(q) - pivot) - mean);
+        m2 += e * e;
+    }
+    return Moments(count, pivot, mean, m2);
 }
 
 var<workgroup> shared_count: array<u32, WORKGROUP>;

@@ -1,5 +1,6 @@
 //! Everything that needs an adapter, in one program: drivers dislike instances that come and go.
 
+mod accuracy;
 mod bad_input;
 mod cases;
 mod device;

@@ -1,0 +1,287 @@
+//! Inputs that break careless batch norms: means far above the deviation, unlucky pivots, constant
+//! and poisoned channels, data whose statistics are exact.
+
+use crate::cases::Random;
+use crate::device;
+use wgpu_batchnorm::plan::Adapter;
+use wgpu_batchnorm::reference::{self, AffineParams, Statistics};
+use wgpu_batchnorm::{
+    Backward, BatchNorm, BatchNormDescriptor, Context, Momentum, Row, Saved, Shape, State, Training,
+};
+
+/// What a training step gives, without γ and β, and with running statistics that take all of it.
+struct Outcome {
+    y: Vec<f32>,
+    /// Pivot and remainder together.
+    mean: Vec<f64>,
+    rounded_mean: Vec<f32>,
+    inv_std: Vec<f32>,
+    /// Biased.
+    variance: Vec<f32>,
+    dx: Vec<f32>,
+}
+
+/// The kernels as planned for lavapipe, for tiles, and for a GPU.
+fn layers(context: &Context) -> Vec<BatchNorm> {
+    let device = context.device();
+    let adapter = Adapter::new(&device.adapter_info(), &device.limits());
+    let descriptor = BatchNormDescriptor {
+        running_variance: wgpu_batchnorm::RunningVariance::Biased,
+        ..Default::default()
+    };
+    [
+        adapter,
+        Adapter { is_cpu: true, tiles_from: 0, ..adapter },
+        Adapter { is_cpu: false, ..adapter },
+    ]
+    .into_iter()
+    .map(|adapter| BatchNorm::with_adapter(device, &descriptor, adapter).expect("a layer"))
+    .collect()
+}
+
+fn train(context: &Context, bn: &BatchNorm, shape: Shape, x: &[f32], dy: &[f32]) -> Outcome {
+    let device = context.device();
+    let state = State::new(device, shape.channels());
+    let (x, dy) = (context.upload(x).expect("x"), context.upload(dy).expect("dy"));
+    let y = context.zeros(shape.elements()).expect("y");
+    let dx = context.zeros(shape.elements()).expect("dx");
+    let momentum = Momentum::Exponential(1.0);
+    let training = Training { x: (&x).into(), y: (&y).into(), momentum };
+    let forward = bn.bind_training(device, &state, shape, training).expect("training");
+    let tensors = Backward { dy: dy.into(), dx: (&dx).into() };
+    let backward = bn.bind_backward(device, &forward, tensors).expect("backward");
+    context.run(|encoder| {
+        forward.encode(encoder);
+        backward.encode(encoder);
+    });
+    let saved = |which| context.download(forward.saved(which).expect("saved")).expect("a download");
+    let pairs = saved(Saved::Pivot).into_iter().zip(saved(Saved::Remainder));
+    Outcome {
+        y: context.download(&y).expect("a download"),
+        mean: pairs.map(|(pivot, rest)| pivot as f64 + rest as f64).collect(),
+        rounded_mean: saved(Saved::Mean),
+        inv_std: saved(Saved::InvStd),
+        variance: context.download(state.range(Row::RunningVar)).expect("a download"),
+        dx: context.download(&dx).expect("a download"),
+    }
+}
+
+/// Checks the variance, relative to it; the mean, relative to the deviation; and y.
+fn check(what: &str, shape: Shape, x: &[f32], mean_bar: f64, variance_bar: f64, y_bar: f64) {
+    let Some(context) = device::context() else { return };
+    let want = reference::statistics(shape, x);
+    let y = reference::normalize(shape, x, &want, 1e-5, AffineParams::default());
+    let dy = vec![0.0; x.len()];
+    for bn in layers(context) {
+        let have = train(context, &bn, shape, x, &dy);
+        let kind = if bn.adapter().is_cpu { "software" } else { "GPU" };
+        for c in 0..shape.channels() as usize {
+            let deviation = want.variance[c].sqrt();
+            let mean = (have.mean[c] - want.mean[c]).abs() / deviation;
+            assert!(mean <= mean_bar, "{what}, {kind}, {shape}: mean[{c}] is off by {mean:e} σ");
+            let variance = (have.variance[c] as f64 / want.variance[c] - 1.0).abs();
+            assert!(variance <= variance_bar, "{what}, {kind}, {shape}: σ²[{c}] by {variance:e}");
+        }
+        // An outlier's own y is hundreds of deviations, so its error is taken relative to it.
+        let errors = have.y.iter().zip(&y).map(|(&h, &w)| (h as f64 - w).abs() / w.abs().max(1.0));
+        let worst = errors.fold(0f64, |a, e| if e > a || e.is_nan() { e } else { a });
+        assert!(worst <= y_bar, "{what}, {kind}, {shape}: y is off by {worst:e}");
+    }
+}
+
+/// A shape for each mapping whose channels have 2²⁰ values.
+const LARGE: [Shape; 3] =
+    [Shape::ncl(1, 2, 1 << 20), Shape::ncl(1 << 12, 2, 1 << 8), Shape::channels_last(1 << 20, 2)];
+
+#[test]
+fn large_means_cost_no_digits() {
+    for shape in LARGE {
+        for ratio in [0.0, 1.0, 1e2, 1e4, 1e6] {
+            let x = Random(7).normals(shape.elements() as usize, ratio);
+            check(&format!("mean {ratio}"), shape, &x, 1e-7, 5e-7, 2e-6);
+        }
+    }
+}
+
+#[test]
+fn no_pivot_is_unlucky() {
+    for shape in LARGE {
+        let n = shape.elements() as usize;
+        let normals = Random(3).normals(n, 5.0);
+        let channels = shape.channels() as usize;
+        let by_channel = |f: &dyn Fn(usize) -> f32| {
+            // f maps a position within the channel to its value.
+            let mut x = vec![0f32; n];
+            for c in 0..channels {
+                let mut position = 0;
+                for outer in 0..shape.outer() {
+                    for inner in 0..shape.inner() {
+                        x[shape.index(outer, c as u32, inner) as usize] = f(position);
+                        position += 1;
+                    }
+                }
+            }
+            x
+        };
+        let m = shape.count() as usize;
+        let first = by_channel(&|i| if i == 0 { 1005.0 } else { normals[i] });
+        check("first value far away", shape, &first, 1e-7, 1e-6, 2e-6);
+        let sorted = by_channel(&|i| i as f32 / m as f32 * 3.5 - 1.7);
+        check("sorted", shape, &sorted, 3e-7, 1e-6, 2e-6);
+        let outlier = by_channel(&|i| if i == m / 2 { 1e6 } else { normals[i] });
+        check("one huge outlier", shape, &outlier, 1e-6, 1e-6, f64::INFINITY);
+        let clusters = by_channel(&|i| if i % 100 == 0 { 1000.0 } else { normals[i] });
+        check("two clusters", shape, &clusters, 3e-7, 1e-6, 3e-6);
+        // As an image with a border, or what ReLU leaves: blocks of one value, then the rest.
+        let border = by_channel(&|i| if i < 4096 { 0.0 } else { 100.0 + normals[i] });
+        check("a border", shape, &border, 3e-7, 1e-6, 3e-6);
+    }
+}
+
+/// Values in pairs around the mean that vary in bits which no sum rounds away: mean and variance
+/// are exact in any order of additions.
+#[test]
+fn exact_statistics_are_exact() {
+    let Some(context) = device::context() else { return };
+    let mut shapes = Vec::new();
+    for n in [2, 4, 6, 16, 31, 64] {
+        for inner in [1, 4, 9, 16, 49, 64, 200] {
+            for c in [3, 8] {
+                shapes.push(Shape::ncl(n, c, inner));
+                shapes.push(Shape::channels_last(n as u64 * inner as u64, c));
+            }
+        }
+    }
+    let layers = layers(context);
+    let (mut checked, mut inexact) = (0, Vec::new());
+    for shape in shapes {
+        let (m, channels) = (shape.count(), shape.channels());
+        let mut x = vec![0f32; shape.elements() as usize];
+        // Bits that vary: so few that Σ of squares has at most 24.
+        let bits = (23 - (m as f64).log2().ceil() as i32) / 2;
+        let mut want = Statistics {
+            mean: vec![0.0; channels as usize],
+            variance: vec![0.0; channels as usize],
+        };
+        for c in 0..channels {
+            let mean = (1 << (c % 7)) as f64 / 4.0;
+            let mut squares = 0.0;
+            for i in 0..m {
+                let varied = (i / 2 * 1637) & ((1 << bits) - 1);
+                let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
+                let last = m % 2 == 1 && i == m - 1;
+                let off = if last { 0.0 } else { sign * varied as f64 / (1 << bits) as f64 };
+                let (outer, inner) = (i / shape.inner(), i % shape.inner());
+                x[shape.index(outer, c, inner) as usize] = (mean * (1.0 + off)) as f32;
+                squares += (mean * off).powi(2);
+            }
+            want.mean[c as usize] = mean;
+            want.variance[c as usize] = squares / m as f64;
+        }
+        let y = reference::normalize(shape, &x, &want, 1e-5, AffineParams::default());
+        for bn in &layers {
+            let have = train(context, bn, shape, &x, &vec![0.0; x.len()]);
+            for c in 0..channels as usize {
+                checked += 1;
+                let variance = want.variance[c] as f32;
+                // A tile's columns split the pairs, so that where the rows are no power of two
+                // their means are rounded: 2 ulp. All else is exact.
+                let slack = if bn.adapter().tiles_from == 0 { 2 } else { 0 };
+                let ulps = have.variance[c].to_bits().abs_diff(variance.to_bits());
+                if have.rounded_mean[c] as f64 != want.mean[c] || ulps > slack {
+                    inexact.push((
+                        shape,
+                        bn.adapter().is_cpu,
+                        c,
+                        have.rounded_mean[c],
+                        want.mean[c],
+                        have.variance[c],
+                        variance,
+                    ));
+                }
+            }
+            let errors = have.y.iter().zip(&y).map(|(&h, &w)| (h as f64 - w).abs());
+            let worst = errors.fold(0f64, f64::max);
+            assert!(worst <= 6e-7, "{shape}: y is off by {worst:e}");
+        }
+    }
+    assert!(
+        inexact.is_empty(),
+        "{} of {checked}: {:?}",
+        inexact.len(),
+        &inexact[..inexact.len().min(12)]
+    );
+}
+
+/// NaN and infinity poison the channel that they are in, and no other.
+#[test]
+fn poison_stays_in_its_channel() {
+    let Some(context) = device::context() else { return };
+    for shape in [Shape::nchw(4, 6, 7, 7), Shape::nchw(4, 6, 8, 8), Shape::channels_last(300, 6)] {
+        let n = shape.elements() as usize;
+        let clean = Random(4).normals(n, 1.0);
+        let dy = Random(5).normals(n, 0.0);
+        for bn in layers(context) {
+            let want = train(context, &bn, shape, &clean, &dy);
+            for poison in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                let mut x = clean.clone();
+                x[shape.index(1, 2, 0) as usize] = poison;
+                let have = train(context, &bn, shape, &x, &dy);
+                for i in 0..n {
+                    let channel = i as u64 / shape.inner() % 6;
+                    if channel == 2 {
+                        continue;
+                    }
+                    assert_eq!(have.y[i].to_bits(), want.y[i].to_bits(), "{shape} y[{i}]");
+                    assert_eq!(have.dx[i].to_bits(), want.dx[i].to_bits(), "{shape} dx[{i}]");
+                }
+                for c in [0, 1, 3, 4, 5] {
+                    assert_eq!(have.variance[c], want.variance[c]);
+                    assert_eq!(have.rounded_mean[c], want.rounded_mean[c]);
+                }
+                assert!(!have.variance[2].is_finite(), "{shape}: {}", have.variance[2]);
+                let at = shape.index(0, 2, 0) as usize;
+                assert!(have.y[at].is_nan() || have.y[at] == 0.0, "{shape}: {}", have.y[at]);
+            }
+        }
+    }
+}
+
+/// inv_std within 3 ulp, from variances far below ε to far above it.
+#[test]
+fn inv_std_is_right_at_every_scale() {
+    let Some(context) = device::context() else { return };
+    let shape = Shape::ncl(64, 1, 64);
+    for scale in [1e-30f32, 1e-12, 1e-6, 1e-3, 1.0, 1e4, 1e9, 1e15] {
+        let x: Vec<f32> = Random(8).normals(4096, 0.3).iter().map(|v| v * scale).collect();
+        let want = reference::statistics(shape, &x);
+        for bn in layers(context) {
+            let have = train(context, &bn, shape, &x, &vec![0.0; x.len()]);
+            let inv_std = reference::inv_std(want.variance[0], 1e-5);
+            let off = (have.inv_std[0] as f64 / inv_std - 1.0).abs();
+            assert!(off <= 3.0 * f32::EPSILON as f64, "scale {scale}: {off:e}");
+        }
+    }
+}
+
+/// The same input gives the same bits, every time.
+#[test]
+fn the_same_bits_every_time() {
+    let Some(context) = device::context() else { return };
+    for shape in
+        [Shape::ncl(3, 2, 20_000), Shape::nchw(8, 16, 7, 7), Shape::channels_last(9_000, 24)]
+    {
+        let n = shape.elements() as usize;
+        let (x, dy) = (Random(1).normals(n, 3.0), Random(2).normals(n, 0.0));
+        for bn in layers(context) {
+            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            let first = train(context, &bn, shape, &x, &dy);
+            for _ in 0..20 {
+                let again = train(context, &bn, shape, &x, &dy);
+                assert_eq!(bits(&first.y), bits(&again.y), "{shape}");
+                assert_eq!(bits(&first.dx), bits(&again.dx), "{shape}");
+                assert_eq!(bits(&first.variance), bits(&again.variance), "{shape}");
+            }
+        }
+    }
+}
