@@ -6,5 +6,6 @@ mod cases;
 mod device;
 mod guarded;
 mod layers;
+mod properties;
 mod tolerance;
 mod variants;

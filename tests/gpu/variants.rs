@@ -84,17 +84,26 @@ fn many_channels_agree() {
 }
 
 /// Layers that share a device; a `BatchNorm` for each configuration compiles its kernels once.
-struct Layers<'a> {
+pub struct Layers<'a> {
     context: &'a Context,
     adapter: Adapter,
     compiled: std::cell::RefCell<Vec<(BatchNormDescriptor, &'static BatchNorm)>>,
+    /// What tolerances are multiplied by.
+    slack: f64,
 }
 
 impl<'a> Layers<'a> {
-    fn new(context: &'a Context, adapter: impl Fn(Adapter) -> Adapter) -> Self {
+    pub fn new(context: &'a Context, adapter: impl Fn(Adapter) -> Adapter) -> Self {
         let device = context.device();
         let adapter = adapter(Adapter::new(&device.adapter_info(), &device.limits()));
-        Self { context, adapter, compiled: Default::default() }
+        Self { context, adapter, compiled: Default::default(), slack: 1.0 }
+    }
+
+    /// For tens of thousands of random channels. The tolerances hold for a table of known cases, in
+    /// which roundings of either sign cancel as they mostly do; a bound that no luck exceeds would
+    /// add them all up, and is several times as wide.
+    pub fn with_slack_for_many(self) -> Self {
+        Self { slack: 1.6, ..self }
     }
 
     fn layer(&self, descriptor: &BatchNormDescriptor) -> &'static BatchNorm {
@@ -114,7 +123,7 @@ impl<'a> Layers<'a> {
 
     /// Training, its backward pass, inference with what it tracked, and the backward pass through
     /// frozen statistics.
-    fn check(&self, case: &Case) {
+    pub fn check(&self, case: &Case) {
         let (context, shape) = (self.context, case.shape);
         let device = context.device();
         let (elements, channels) = (shape.elements() as usize, shape.channels() as usize);
@@ -167,10 +176,10 @@ impl<'a> Layers<'a> {
         let epsilon = descriptor.epsilon;
         let want = reference::normalize(shape, &x_host, &statistics, epsilon, affine);
         let deviation = |c: usize| statistics.variance[c].sqrt();
-        assert_close(&what("y"), &y.read(context), &want, tolerance::Y, 0.0);
+        assert_close(&what("y"), &y.read(context), &want, self.slack * tolerance::Y, 0.0);
         let saved = |which| read(forward.saved(which).expect("training saves"));
         assert_within(&what("mean"), &saved(Saved::Mean), &statistics.mean, |c, mean| {
-            ROUNDOFF * mean.abs() + tolerance::MEAN * deviation(c)
+            ROUNDOFF * mean.abs() + self.slack * tolerance::MEAN * deviation(c)
         });
         let pairs: Vec<f64> = saved(Saved::Pivot)
             .iter()
@@ -180,7 +189,7 @@ impl<'a> Layers<'a> {
         for (c, (pair, mean)) in pairs.iter().zip(&statistics.mean).enumerate() {
             let off = (pair - mean).abs() / deviation(c);
             assert!(
-                off <= tolerance::MEAN,
+                off <= self.slack * tolerance::MEAN,
                 "{}: off by {off:e} deviations",
                 what("mean as a pair")
             );
@@ -188,7 +197,13 @@ impl<'a> Layers<'a> {
         let inv_std: Vec<f64> =
             statistics.variance.iter().map(|&v| reference::inv_std(v, epsilon)).collect();
         let have = saved(Saved::InvStd);
-        assert_close(&what("inv_std"), &have, &inv_std, 0.0, tolerance::INV_STD + SMALL_BATCH);
+        assert_close(
+            &what("inv_std"),
+            &have,
+            &inv_std,
+            0.0,
+            self.slack * (tolerance::INV_STD + SMALL_BATCH),
+        );
 
         // What was tracked.
         let start = Statistics {
@@ -205,10 +220,10 @@ impl<'a> Layers<'a> {
             (read(state.range(Row::RunningMean)), read(state.range(Row::RunningVar)));
         assert_within(&what("running_mean"), &have_mean, &running.mean, |c, _| {
             let terms = start.mean[c].abs().max(statistics.mean[c].abs());
-            tolerance::RUNNING * terms.max(deviation(c))
+            self.slack * tolerance::RUNNING * terms.max(deviation(c))
         });
         assert_within(&what("running_var"), &have_var, &running.variance, |c, want| {
-            tolerance::RUNNING * want.max(start.variance[c])
+            self.slack * tolerance::RUNNING * want.max(start.variance[c])
         });
         let batches = if descriptor.track_running_stats { 5 } else { 4 };
         let counts = context.download_words(state.range(Row::Batches)).expect("a download");
@@ -236,7 +251,13 @@ impl<'a> Layers<'a> {
         });
         let want = reference::normalize(shape, &x_host, &frozen, epsilon, affine);
         let have = y.read(context);
-        assert_close(&what("y of inference"), &have, &want, tolerance::Y, 6.0 * ROUNDOFF);
+        assert_close(
+            &what("y of inference"),
+            &have,
+            &want,
+            self.slack * tolerance::Y,
+            6.0 * ROUNDOFF,
+        );
         let want = reference::backward(shape, &x_host, &dy_host, &frozen, true, epsilon, affine);
         self.check_gradients(case, &want, &frozen, &x_host, &dy_host, &dx, &state);
     }
@@ -265,7 +286,13 @@ impl<'a> Layers<'a> {
             largest = largest.max(magnitude(&whole.dx));
         }
         let have = dx.read(self.context);
-        assert_close(&what("dx"), &have, &want.dx, tolerance::DX * largest.max(1e-3), 0.0);
+        assert_close(
+            &what("dx"),
+            &have,
+            &want.dx,
+            self.slack * tolerance::DX * largest.max(1e-3),
+            0.0,
+        );
         // Σ|dy| and Σ|dy·x̂| of each channel.
         let (shape, channels) = (case.shape, case.shape.channels() as usize);
         let (mut dy_sums, mut product_sums) = (vec![0.0; channels], vec![0.0; channels]);
@@ -282,7 +309,7 @@ impl<'a> Layers<'a> {
         }
         // A few values are added one by one: m − 1 roundings.
         let few = (shape.count() as f64 - 1.0).min(8.0) * ROUNDOFF;
-        let sums = tolerance::SUMS.max(few);
+        let sums = self.slack * tolerance::SUMS.max(few);
         assert_within(&what("dbeta"), &read(Row::DBeta), &want.dbeta, |c, _| sums * dy_sums[c]);
         assert_within(&what("dgamma"), &read(Row::DGamma), &want.dgamma, |c, _| {
             // inv_std multiplies the sum, so its own error comes on top. So does that of the mean,
