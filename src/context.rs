@@ -2,6 +2,8 @@
 //! write with wgpu and the rest of the crate.
 
 use crate::{BufferRange, Error, device};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How to choose an adapter.
@@ -39,6 +41,7 @@ pub struct Context {
     device: wgpu::Device,
     queue: wgpu::Queue,
     timeout: Duration,
+    lost: Arc<AtomicBool>,
 }
 
 impl Context {
@@ -106,13 +109,21 @@ impl Context {
             })
             .await
             .map_err(|error| Error::NoDevice(error.to_string()))?;
-        Ok(Self::from_device(device, queue))
+        let context = Self::from_device(device, queue);
+        let lost = context.lost.clone();
+        context.device.set_device_lost_callback(move |_, _| lost.store(true, Ordering::Relaxed));
+        Ok(context)
     }
 
-    /// Wraps a device of the caller's.
+    /// Wraps a device of the caller's, whose device-lost callback stays the caller's: only a device
+    /// of the context's own is known to be lost before it is used.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Self {
         let timeout = Duration::from_secs(60);
-        Self { adapter: device.adapter_info(), device, queue, timeout }
+        Self { adapter: device.adapter_info(), device, queue, timeout, lost: Arc::default() }
+    }
+
+    fn check_not_lost(&self) -> Result<(), Error> {
+        if self.lost.load(Ordering::Relaxed) { Err(Error::DeviceLost) } else { Ok(()) }
     }
 
     /// Sets how long blocking calls wait for the device; 60 s at first.
@@ -140,8 +151,10 @@ impl Context {
     /// A tensor on the GPU with the given values.
     ///
     /// # Errors
-    /// [`Error::Wgpu`] if the device is out of memory or allows no buffer of that size.
+    /// [`Error::Wgpu`] if the device is out of memory or allows no buffer of that size;
+    /// [`Error::DeviceLost`].
     pub fn upload(&self, values: &[f32]) -> Result<wgpu::Buffer, Error> {
+        self.check_not_lost()?;
         let bytes = bytemuck::cast_slice(values);
         device::scoped(&self.device, || {
             device::buffer_with(&self.device, "batch_norm.tensor", bytes, TENSOR)
@@ -151,8 +164,10 @@ impl Context {
     /// A tensor of `elements` zeros on the GPU.
     ///
     /// # Errors
-    /// [`Error::Wgpu`] if the device is out of memory or allows no buffer of that size.
+    /// [`Error::Wgpu`] if the device is out of memory or allows no buffer of that size;
+    /// [`Error::DeviceLost`].
     pub fn zeros(&self, elements: u64) -> Result<wgpu::Buffer, Error> {
+        self.check_not_lost()?;
         device::scoped(&self.device, || {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("batch_norm.tensor"),
@@ -173,9 +188,10 @@ impl Context {
     /// Waits until all that was submitted is done.
     ///
     /// # Errors
-    /// [`Error::Timeout`].
+    /// [`Error::Timeout`], [`Error::DeviceLost`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self) -> Result<(), Error> {
+        self.check_not_lost()?;
         let poll = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.timeout) };
         match self.device.poll(poll) {
             Ok(_) => Ok(()),
@@ -230,6 +246,7 @@ impl Context {
 
     /// Copies a range to a buffer that can be mapped, and asks for the mapping.
     fn stage(&self, range: &BufferRange) -> Result<(wgpu::Buffer, MapAnswer), Error> {
+        self.check_not_lost()?;
         let (need, have) = (wgpu::BufferUsages::COPY_SRC, range.buffer.usage());
         if !have.contains(need) {
             return Err(Error::MissingUsage { name: "range to download", need, have });

@@ -25,17 +25,26 @@ pub fn context() -> Option<&'static Context> {
 
 /// A device of the same adapter whose bindings cover at most `max_binding` bytes.
 pub fn with_max_binding(max_binding: u64) -> Option<Context> {
+    others(max_binding, 1)?.pop()
+}
+
+/// Devices of one instance, of the same adapter.
+pub fn others(max_binding: u64, count: usize) -> Option<Vec<Context>> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let wanted = context()?.adapter_info().name.clone();
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let adapter = adapters.into_iter().find(|a| a.get_info().name == wanted).expect("the adapter");
-    let required_limits =
-        wgpu::Limits { max_storage_buffer_binding_size: max_binding, ..wgpu::Limits::default() };
-    let (device, queue) = pollster::block_on(
-        adapter.request_device(&wgpu::DeviceDescriptor { required_limits, ..Default::default() }),
-    )
-    .expect("a device");
-    Some(Context::from_device(device, queue))
+    let device = |_| {
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+        let adapter = adapters.into_iter().find(|a| a.get_info().name == wanted);
+        let required_limits = wgpu::Limits {
+            max_storage_buffer_binding_size: max_binding,
+            ..wgpu::Limits::default()
+        };
+        let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+        let request = adapter.expect("the adapter").request_device(&descriptor);
+        let (device, queue) = pollster::block_on(request).expect("a device");
+        Context::from_device(device, queue)
+    };
+    Some((0..count).map(device).collect())
 }

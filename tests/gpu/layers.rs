@@ -124,3 +124,15 @@ fn a_configuration_is_shared_between_threads() {
     let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     assert!(results.iter().all(|r| bits(r) == bits(&results[0])));
 }
+
+/// Reading without blocking a thread gives what blocking gives.
+#[test]
+fn downloads_agree_blocking_and_not() {
+    let Some(context) = device::context() else { return };
+    let values = Random(9).normals(1000, 0.0);
+    let buffer = context.upload(&values).unwrap();
+    assert_eq!(context.download(&buffer).unwrap(), values);
+    assert_eq!(pollster::block_on(context.download_async(&buffer)).unwrap(), values);
+    let words = context.download_words(&buffer).unwrap();
+    assert!(words.iter().zip(&values).all(|(word, value)| *word == value.to_bits()));
+}

@@ -4,6 +4,7 @@ mod accuracy;
 mod bad_input;
 mod cases;
 mod device;
+mod faults;
 mod guarded;
 mod layers;
 mod properties;
