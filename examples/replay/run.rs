@@ -73,6 +73,10 @@ impl Replay<'_> {
     ) -> Result<(), String> {
         let bytes = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
         let case = Case::read(&bytes)?;
+        for key in &case.settings.unknown {
+            let line = one_line(&format!("{}  unknown metadata `{key}` is ignored", stem(path)));
+            let _ = self.bar.suspend(|| writeln!(self.stdout, "{line}"));
+        }
         let results = gpu.as_ref().map_err(String::clone)?.run(&case)?;
         write(target, &results)?;
         let mut missed = Vec::new();

@@ -15,6 +15,9 @@ pub struct Settings {
     pub epsilon: f32,
     pub running_variance: RunningVariance,
     activation: Activation,
+    /// Keys that mean nothing here. Metadata is free for all, so they are no error, but they may
+    /// be misspelt, so they are not passed over in silence.
+    pub unknown: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,7 @@ impl Settings {
             epsilon: BatchNormDescriptor::default().epsilon,
             running_variance: RunningVariance::default(),
             activation: Activation::Identity,
+            unknown: Vec::new(),
         };
         // In order, so that of several errors it is always the same that is reported.
         for (key, value) in metadata.into_iter().flatten().collect::<BTreeMap<_, _>>() {
@@ -70,12 +74,7 @@ impl Settings {
             "tolerance" => self.tolerance = tolerance(key, value)?,
             // Python's safetensors library writes the framework here.
             "format" => {}
-            _ => {
-                return Err(format!(
-                    "unknown metadata `{key}`; there are mode, layout, epsilon, momentum, \
-                     running_variance, activation and tolerance"
-                ));
-            }
+            _ => self.unknown.push(key.to_owned()),
         }
         Ok(())
     }
