@@ -1,5 +1,5 @@
 // Formula: dx = γ·inv_std·(dy − dβ/m − x̂·dγ/m), x̂ = (x − mean)·inv_std
-// A workgroup owns: its channels. Reads: nothing. Writes: dgamma, dbeta.
+// A workgroup owns: its channels. Reads: gamma. Writes: dgamma, dbeta.
 // Needs: params.wgsl, a mapping file, gradient_sums.wgsl.
 
 fn record_gradients(p: Place, s: Statistics, sums: Sums) {

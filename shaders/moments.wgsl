@@ -7,7 +7,8 @@
 // Needs: params.wgsl, a mapping file.
 //
 // The pivot is the middle of a few values, so x − pivot is small, and exact where the mean is large.
-// It is the mean of medians: neither an outlier nor the order of the values can spoil it.
+// It is the mean of medians: neither an outlier nor the order of the values can spoil it. What is
+// left after the last block takes a value of its own.
 
 struct Moments {
     count: u32,

@@ -11,9 +11,8 @@ struct Params {
     inner: u32,
     // Elements from one outer index to the next.
     outer_stride: u32,
-    // First channel of the piece, and the channels of the whole tensor.
+    // First channel of the piece.
     first_channel: u32,
-    all_channels: u32,
     // Words from one row of the state or work buffer to the next.
     row_stride: u32,
     // Element where the piece starts in each bound window.
@@ -48,6 +47,7 @@ struct Params {
     // Make the size a multiple of 16 bytes, as uniform blocks want it.
     pad0: u32,
     pad1: u32,
+    pad2: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1
@@ -82,7 +82,7 @@ var<private> local: Params;
 // Threads of a workgroup, a power of two.
 override WORKGROUP: u32 = 64u;
 
-// Quads that a thread loads before it uses them.
+// Quads of a block: what is summed before it is merged.
 const BLOCK = 8u;
 // Blocks whose sum is finished before it joins the thread's total: keeps long sums short.
 const BLOCKS_A_GROUP = 32u;

@@ -3,7 +3,7 @@
 //   running variance ← (1 − α)·running variance + α·M2/(m or m − 1)
 //   α = momentum, or 1/batches seen
 // A workgroup owns: its channels. One thread a channel (or quad of channels) calls `record`.
-// Reads: running statistics. Writes: saved and running statistics, batch counts.
+// Reads: running statistics, batch counts. Writes: saved and running statistics, batch counts.
 // Needs: params.wgsl, a mapping file, moments.wgsl.
 
 fn inv_std_of(m: Moments) -> vec4f {

@@ -2,7 +2,7 @@
 
 use crate::plan::{Pass, Plan};
 use crate::record::{Record, Tensors};
-use crate::{BatchNorm, BufferRange, Error, Forward, Momentum};
+use crate::{BatchNorm, BufferRange, Error, Forward};
 
 /// Tensors of the backward pass.
 #[derive(Clone, Debug)]
@@ -25,7 +25,8 @@ impl BackwardPass {
         self.record.encode(encoder);
     }
 
-    /// As [`encode`](Self::encode), into a compute pass of the caller's.
+    /// As [`encode`](Self::encode), into a compute pass of the caller's, whose pipeline and bind
+    /// group 0 it replaces.
     pub fn encode_in(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.record.encode_in(pass);
     }
@@ -37,7 +38,7 @@ impl BatchNorm {
     ///
     /// dβ = Σdy; dγ = Σdy·x̂. After training dx = γ·inv_std·(dy − dβ/m − x̂·dγ/m); after inference
     /// the statistics are constants and dx = γ·inv_std·dy (Ioffe and Szegedy, section 3). Record it
-    /// after the forward pass, with x as it was then. dγ and dβ are written whether or not the layer
+    /// after the forward pass, with x as it was then. The configuration is that of the forward pass. dγ and dβ are written whether or not the layer
     /// uses γ and β; an empty batch records nothing, so it leaves them as they are.
     ///
     /// # Errors
@@ -60,8 +61,14 @@ impl BatchNorm {
         dx.check("dx", elements)?;
         dx.check_disjoint("dx", &dy, "dy", elements)?;
         dx.check_disjoint("dx", &forward.x, "x", elements)?;
+        for (name, tensor) in [("dy", &dy), ("dx", &dx)] {
+            tensor.check_apart(name, forward.state.buffer(), "state")?;
+            if let Some(work) = &forward.work {
+                tensor.check_apart(name, work, "saved statistics")?;
+            }
+        }
         let offsets = [forward.x.offset, dy.offset, dx.offset];
-        let plan = Plan::new(&self.adapter, shape, pass, &offsets)?;
+        let plan = Plan::new(&forward.adapter, shape, pass, &offsets)?;
         let work = match &forward.work {
             Some(work) => work.clone(),
             None => self.work_buffer(device, plan.work_words(shape.channels()))?,
@@ -71,7 +78,7 @@ impl BatchNorm {
             &self.pipelines,
             &plan,
             pass,
-            self.common_params(Momentum::default(), shape.count()),
+            forward.common,
             &Tensors {
                 state: forward.state.buffer(),
                 work: Some(&work),

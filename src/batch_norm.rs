@@ -1,7 +1,7 @@
 //! The configuration that layers share, and its compiled kernels.
 
 use crate::Error;
-use crate::plan::{Adapter, Params};
+use crate::plan::{Adapter, BYTES_A_THREAD, Params};
 use crate::shader::Pipelines;
 use std::sync::Arc;
 
@@ -104,14 +104,16 @@ impl BatchNorm {
     /// As [`new`](Self::new), but plans for `adapter` instead of what the device reports: to tune
     /// for an adapter that wgpu describes badly, or to test one adapter's plans on another.
     ///
+    /// Limits that the device does not have are lowered to what it has.
+    ///
     /// # Errors
-    /// As [`new`](Self::new). Limits of `adapter` above the device's surface when binding, as
-    /// [`Error::Wgpu`].
+    /// As [`new`](Self::new).
     pub fn with_adapter(
         device: &wgpu::Device,
         descriptor: &BatchNormDescriptor,
         adapter: Adapter,
     ) -> Result<Self, Error> {
+        let adapter = adapter.within(&Adapter::new(&device.adapter_info(), &device.limits()));
         descriptor.validate()?;
         let limits = device.limits();
         for (what, need, limit) in [
@@ -121,6 +123,11 @@ impl BatchNorm {
                 limits.max_storage_buffers_per_shader_stage as u64,
             ),
             ("invocations of a workgroup", 1, limits.max_compute_invocations_per_workgroup as u64),
+            (
+                "bytes of workgroup memory",
+                BYTES_A_THREAD as u64,
+                limits.max_compute_workgroup_storage_size as u64,
+            ),
             ("bind groups", 1, limits.max_bind_groups as u64),
             (
                 "bytes of a uniform binding",

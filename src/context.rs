@@ -63,8 +63,7 @@ impl Context {
         pollster::block_on(Self::request(options))
     }
 
-    /// Asks for an adapter and a device with all its limits, and with subgroup operations and
-    /// timestamps where it has them.
+    /// Asks for an adapter and a device with all its limits, and with timestamps where it has them.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] if there is none, or none of that name; [`Error::NoDevice`] if it
@@ -96,7 +95,7 @@ impl Context {
                     .ok_or_else(|| none(format!("there are {names:?}")))?
             }
         };
-        let features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let features = wgpu::Features::TIMESTAMP_QUERY;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("batch_norm"),

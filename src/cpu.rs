@@ -1,6 +1,6 @@
 //! Batch norm on the CPU in `f32`, parallel: for programs without an adapter, and the baseline of
-//! the benchmarks. The same contract as the kernels; [`reference`](crate::reference) is the one to
-//! test against.
+//! the benchmarks. The formulas of the kernels, on slices; updating running statistics is left to the
+//! caller. [`reference`](crate::reference) is the one to test against.
 //!
 //! Short runs of values are summed in `f32` around a pivot, in loops that vectorise; the runs are
 //! merged in `f64`. The order of all sums depends on the shape alone, not on the number of threads.

@@ -31,7 +31,8 @@ pub enum Error {
     /// There are no channels, or more than 2³¹.
     #[error("the number of channels must be from 1 to 2^31, but is {0}")]
     InvalidChannels(u64),
-    /// The shape has more elements than the kernels can count, or than 64 bits can.
+    /// The shape has more elements than 64 bits can count, or, in training, a channel has 2³² values
+    /// or more.
     #[error("the shape {0} has too many elements")]
     ShapeOverflow(crate::Shape),
     /// The state was made for another number of channels.

@@ -1,6 +1,6 @@
 //! Forward: training and inference.
 
-use crate::plan::{Pass, Plan, SAVED_ROWS, row_stride};
+use crate::plan::{Adapter, Params, Pass, Plan, SAVED_ROWS, row_stride};
 use crate::record::{Record, Tensors};
 use crate::{BatchNorm, BufferRange, Error, Momentum, Shape, State, device};
 
@@ -33,7 +33,7 @@ pub enum Saved {
     Mean = 0,
     /// 1/√(σ² + ε).
     InvStd = 1,
-    /// One of the channel's values.
+    /// A number near μ.
     Pivot = 2,
     /// μ minus the pivot.
     Remainder = 3,
@@ -46,6 +46,9 @@ pub enum Saved {
 pub struct Forward {
     record: Record,
     pub(crate) pass: Pass,
+    /// What the backward pass needs of the layer: it must plan and scale as this pass did.
+    pub(crate) adapter: Adapter,
+    pub(crate) common: Params,
     pub(crate) shape: Shape,
     pub(crate) state: State,
     pub(crate) x: BufferRange,
@@ -59,7 +62,8 @@ impl Forward {
         self.record.encode(encoder);
     }
 
-    /// As [`encode`](Self::encode), into a compute pass of the caller's.
+    /// As [`encode`](Self::encode), into a compute pass of the caller's, whose pipeline and bind
+    /// group 0 it replaces.
     pub fn encode_in(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.record.encode_in(pass);
     }
@@ -86,9 +90,12 @@ impl BatchNorm {
     /// Normalization", 2015, algorithm 1), over the m = [`Shape::count`] values of each channel.
     ///
     /// # Errors
-    /// [`Error::TooFewValues`] if m < 2; [`Error::InvalidMomentum`]; [`Error::ChannelMismatch`];
-    /// what is wrong with a tensor's range ([`Error::BufferTooSmall`] and its neighbours);
-    /// [`Error::LimitExceeded`]; [`Error::Wgpu`] if the device is out of memory.
+    /// [`Error::TooFewValues`] if m < 2; [`Error::InvalidMomentum`]; [`Error::InvalidChannels`] and
+    /// [`Error::ShapeOverflow`]; [`Error::ChannelMismatch`]; what is wrong with a tensor's range
+    /// ([`Error::BufferTooSmall`] and its neighbours, [`Error::Overlap`]); [`Error::LimitExceeded`];
+    /// [`Error::Wgpu`] if the device is out of memory. A lost device may go unnoticed here: wgpu
+    /// tells its device-lost callback alone. In a browser, what wgpu itself rejects goes to the
+    /// device's uncaptured-error handler.
     pub fn bind_training(
         &self,
         device: &wgpu::Device,
@@ -103,6 +110,9 @@ impl BatchNorm {
             _ => {}
         }
         shape.validate()?;
+        if shape.count() > u32::MAX as u64 {
+            return Err(Error::ShapeOverflow(shape));
+        }
         if shape.count() < 2 {
             return Err(Error::TooFewValues { shape, count: shape.count() });
         }
@@ -144,6 +154,9 @@ impl BatchNorm {
         x.check("x", elements)?;
         y.check("y", elements)?;
         y.check_disjoint("y", &x, "x", elements)?;
+        for (name, tensor) in [("x", &x), ("y", &y)] {
+            tensor.check_apart(name, state.buffer(), "state")?;
+        }
         let plan = Plan::new(&self.adapter, shape, pass, &[x.offset, y.offset])?;
         let work = match pass {
             Pass::Training => {
@@ -159,12 +172,13 @@ impl BatchNorm {
             }
             _ => None,
         };
+        let common = self.common_params(momentum, shape.count());
         let record = Record::new(
             device,
             &self.pipelines,
             &plan,
             pass,
-            self.common_params(momentum, shape.count()),
+            common,
             &Tensors {
                 state: state.buffer(),
                 work: work.as_ref(),
@@ -174,7 +188,16 @@ impl BatchNorm {
                 dx: None,
             },
         )?;
-        Ok(Forward { record, pass, shape, state: state.clone(), x, work })
+        Ok(Forward {
+            record,
+            pass,
+            adapter: self.adapter,
+            common,
+            shape,
+            state: state.clone(),
+            x,
+            work,
+        })
     }
 
     pub(crate) fn work_buffer(
@@ -183,7 +206,7 @@ impl BatchNorm {
         words: u64,
     ) -> Result<wgpu::Buffer, Error> {
         let size = words.max(SAVED_ROWS) * 4;
-        let limit = self.adapter.max_binding;
+        let limit = self.adapter.largest_binding();
         if size > limit {
             return Err(Error::LimitExceeded {
                 what: "scratch memory, in bytes",

@@ -11,6 +11,7 @@ mod geometry;
 mod tests;
 
 use crate::{Error, Shape};
+pub(crate) use geometry::BYTES_A_THREAD;
 use geometry::{Geometry, grid};
 
 /// What of an adapter the plan depends on.
@@ -51,9 +52,28 @@ impl Adapter {
             max_workgroup_memory: limits.max_compute_workgroup_storage_size,
         }
     }
+
+    /// Itself, but for limits that `device` does not have.
+    pub(crate) fn within(&self, device: &Self) -> Self {
+        Self {
+            is_cpu: self.is_cpu,
+            tiles_from: self.tiles_from,
+            subgroup: self.subgroup.clamp(4, 128),
+            max_binding: self.max_binding.min(device.max_binding),
+            alignment: self.alignment.max(device.alignment),
+            max_workgroups: self.max_workgroups.clamp(1, device.max_workgroups.max(1)),
+            max_invocations: self.max_invocations.min(device.max_invocations),
+            max_workgroup_memory: self.max_workgroup_memory.min(device.max_workgroup_memory),
+        }
+    }
+
+    /// Bytes that a binding may cover: some drivers count them in 32 bits, in whole vectors.
+    pub(crate) fn largest_binding(&self) -> u64 {
+        self.max_binding.min((1 << 32) - 16)
+    }
 }
 
-/// `BLOCK` of shaders/params.wgsl: quads that a thread loads before it uses them.
+/// `BLOCK` of shaders/params.wgsl: quads that a thread makes a block of.
 pub const BLOCK: u64 = 8;
 /// `MAX_COLUMNS` of shaders/tile/map.wgsl: columns of a tile.
 pub const MAX_COLUMNS: u64 = 1024;
@@ -180,7 +200,6 @@ pub struct Params {
     pub inner: u32,
     pub outer_stride: u32,
     pub first_channel: u32,
-    pub all_channels: u32,
     pub row_stride: u32,
     pub x_at: u32,
     pub y_at: u32,
@@ -203,6 +222,7 @@ pub struct Params {
     pub running_divisor: f32,
     pub pad0: u32,
     pub pad1: u32,
+    pub pad2: u32,
 }
 
 /// Values from one row of the state or work buffer to the next: rows start at multiples of 256
@@ -224,6 +244,7 @@ impl Plan {
         offsets: &[u64],
     ) -> Result<Self, Error> {
         shape.validate()?;
+        let adapter = &adapter.within(&Adapter { alignment: 4, ..*adapter });
         let geometry = Geometry::new(adapter, shape, pass, offsets);
         let pieces = geometry.pieces(adapter)?;
         let across = pieces.iter().map(|p| geometry.across(p)).max().unwrap_or(0);

@@ -146,14 +146,14 @@ impl Variant {
 
     /// The module's text.
     pub fn source(&self) -> String {
-        let tensor = match self.access {
+        let tensor: &[&str] = match self.access {
             Access::Vec4 => wgsl!("tensor_vec4"),
             Access::Scalar => wgsl!("tensor_scalar"),
         };
-        let mapping = match self.mapping {
-            Mapping::Rows => wgsl!("walk/map_rows"),
+        let mapping: &[&str] = match self.mapping {
+            Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
             Mapping::Columns => wgsl!("walk/map_columns"),
-            Mapping::Tiles => wgsl!("tile/map"),
+            Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
         };
         [wgsl!("params"), tensor, mapping, self.kernel.files(self.mapping)].concat().join("\n")
     }
@@ -335,7 +335,6 @@ mod tests {
             inner,
             outer_stride,
             first_channel,
-            all_channels,
             row_stride,
             x_at,
             y_at,
@@ -357,7 +356,8 @@ mod tests {
             count,
             running_divisor,
             pad0,
-            pad1
+            pad1,
+            pad2
         );
         assert_eq!(members.len(), fields.len());
         for (member, (name, offset)) in members.iter().zip(fields) {

@@ -42,11 +42,11 @@ impl State {
     ///
     /// If the device cannot hold it, whatever uses it says so.
     pub fn new(device: &wgpu::Device, channels: u32) -> Self {
-        let stride = row_stride(channels) as usize;
-        let size = stride as u64 * ROWS * 4;
+        let size = row_stride(channels) * ROWS * 4;
         let limits = device.limits();
         let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let fits = size <= limit;
+        let stride = if fits { row_stride(channels) as usize } else { 0 };
         let mut words = vec![0u32; if fits { stride * ROWS as usize } else { 1 }];
         if fits {
             for row in [Row::Gamma, Row::RunningVar] {

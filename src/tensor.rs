@@ -9,6 +9,10 @@ use std::num::NonZeroU64;
 /// with [`new`](Self::new). The buffer needs the usage [`STORAGE`](wgpu::BufferUsages::STORAGE);
 /// the offset must be a multiple of 4, and multiples of 16 are faster. Cloning is cheap: wgpu
 /// counts references.
+///
+/// In a browser, tensors of one pass that share a buffer must start at multiples of the device's
+/// `min_storage_buffer_offset_alignment` (256 at most), since WebGPU rejects bindings that overlap,
+/// and a binding starts at such a multiple. Native wgpu has no such rule.
 #[derive(Clone, Debug)]
 pub struct BufferRange {
     pub(crate) buffer: wgpu::Buffer,
@@ -80,6 +84,19 @@ impl BufferRange {
         let apart = self.offset + bytes <= other.offset || other.offset + bytes <= self.offset;
         if self.buffer == other.buffer && !apart {
             return Err(Error::Overlap { written: name, other: other_name });
+        }
+        Ok(())
+    }
+
+    /// Checks that the range is in another buffer than the layer's own.
+    pub(crate) fn check_apart(
+        &self,
+        name: &'static str,
+        own: &wgpu::Buffer,
+        own_name: &'static str,
+    ) -> Result<(), Error> {
+        if self.buffer == *own {
+            return Err(Error::Overlap { written: own_name, other: name });
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub struct Samples {
 /// What a command buffer is made of: a dispatch of the example's, or a pass of the crate.
 pub enum Step {
     Dispatch(wgpu::ComputePipeline, wgpu::BindGroup, [u32; 2]),
-    Forward(Forward),
+    Forward(Box<Forward>),
     Backward(BackwardPass),
 }
 

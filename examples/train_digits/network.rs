@@ -197,7 +197,7 @@ fn bind_forward(
             } else {
                 bn.bind_inference(device, state, shape, Inference { x, y: (&y).into() })?
             };
-            steps.push(Step::Forward(forward.clone()));
+            steps.push(Step::Forward(Box::new(forward.clone())));
             norm = Some(forward);
         }
         applied.push(Applied { dense, x, norm });

@@ -26,7 +26,9 @@ fn backward_fused(
         let s = statistics(p);
         let sums = fold_sums(c);
         record_gradients(p, s, sums);
-        share_input_gradient(c, input_gradient(p, s, sums));
+        if !FROZEN {
+            share_input_gradient(c, input_gradient(p, s, sums));
+        }
     }
     if !FROZEN {
         // All channels must have left what their columns need.

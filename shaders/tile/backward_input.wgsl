@@ -23,7 +23,9 @@ fn backward_input(
         if w.split == 0u && params.first_slot == 0u {
             record_gradients(p, s, sums);
         }
-        share_input_gradient(c, input_gradient(p, s, sums));
+        if !FROZEN {
+            share_input_gradient(c, input_gradient(p, s, sums));
+        }
     }
     if !FROZEN {
         load_statistics(w, thread);

@@ -102,25 +102,3 @@ fn is_live(p: Place) -> bool {
 fn across(v: vec4f) -> vec4f {
     return v;
 }
-
-fn state_row(row: u32, p: Place) -> vec4f {
-    return vec4f(bitcast<f32>(state[row * params.row_stride + params.first_channel + p.channel]));
-}
-
-fn set_state_row(row: u32, p: Place, value: vec4f) {
-    state[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
-}
-
-fn count_batch(p: Place) -> vec4f {
-    let i = ROW_BATCHES * params.row_stride + params.first_channel + p.channel;
-    state[i] += 1u;
-    return vec4f(f32(state[i]));
-}
-
-fn work_row(row: u32, p: Place) -> vec4f {
-    return vec4f(bitcast<f32>(work[row * params.row_stride + params.first_channel + p.channel]));
-}
-
-fn set_work_row(row: u32, p: Place, value: vec4f) {
-    work[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
-}

@@ -18,13 +18,18 @@ fn load_statistics(w: Tile, thread: u32) {
     let quads = quads(w, thread);
     for (var k = 0u; k < quads; k++) {
         let channels = channels_of(w, first_column(k, thread));
-        for (var j = 0u; j < 4u; j++) {
-            let p = Place(w.channel + channels[j], 0u, 0u);
-            let s = statistics(p);
-            pivots[k][j] = s.pivot.x;
-            remainders[k][j] = s.remainder.x;
-            scales[k][j] = scale_of(p, s).x;
-        }
+        let p0 = Place(w.channel + channels.x, 0u, 0u);
+        let p1 = Place(w.channel + channels.y, 0u, 0u);
+        let p2 = Place(w.channel + channels.z, 0u, 0u);
+        let p3 = Place(w.channel + channels.w, 0u, 0u);
+        let s0 = statistics(p0);
+        let s1 = statistics(p1);
+        let s2 = statistics(p2);
+        let s3 = statistics(p3);
+        pivots[k] = vec4f(s0.pivot.x, s1.pivot.x, s2.pivot.x, s3.pivot.x);
+        remainders[k] = vec4f(s0.remainder.x, s1.remainder.x, s2.remainder.x, s3.remainder.x);
+        scales[k] = vec4f(
+            scale_of(p0, s0).x, scale_of(p1, s1).x, scale_of(p2, s2).x, scale_of(p3, s3).x);
     }
 }
 

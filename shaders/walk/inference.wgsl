@@ -1,7 +1,8 @@
 // Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
 // A workgroup owns: one split of its channels.
 // Reads: x, gamma, beta, running statistics. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file, normalize.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, normalize.wgsl,
+// walk/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn inference(

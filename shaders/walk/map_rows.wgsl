@@ -56,22 +56,25 @@ fn cursor(p: Place) -> Cursor {
     return Cursor(at, inner, line, blocks, quads - blocks * BLOCK);
 }
 
+// The element after one of the channel's line, and its index along inner.
+fn along(at: vec2u) -> vec2u {
+    if at.y + 1u == local.inner {
+        return vec2u(at.x + 1u + (local.outer_stride - local.inner), 0u);
+    }
+    return at + 1u;
+}
+
 // The quad under the cursor, which moves on to the thread's next.
 fn next(c: ptr<function, Cursor>) -> Quad {
     var q = Quad(vec4u((*c).at), 4u);
     if RAGGED {
         q.valid = min(4u, local.outer * local.inner - (*c).line);
-        var inner = (*c).inner;
-        var at = (*c).at;
-        for (var k = 1u; k < 4u; k++) {
-            inner += 1u;
-            at += 1u;
-            if inner == local.inner {
-                inner = 0u;
-                at += local.outer_stride - local.inner;
-            }
-            q.at[k] = select(q.at.x, at, k < q.valid);
-        }
+        // Where each of the next three is: along the row, or at the start of the next sample's.
+        let y = along(vec2u((*c).at, (*c).inner));
+        let z = along(y);
+        let w = along(z);
+        let k = vec4u(0u, 1u, 2u, 3u);
+        q.at = select(q.at, vec4u((*c).at, y.x, z.x, w.x), k < vec4u(q.valid));
         (*c).line += 4u * local.lanes;
     }
     (*c).at += local.step_at;
@@ -110,26 +113,4 @@ fn middle(medians: vec4f) -> vec4f {
 
 fn middle_of_one(q: Quad, a: vec4f) -> vec4f {
     return vec4f(median(a, a.yyyy, a.zzzz).x);
-}
-
-fn state_row(row: u32, p: Place) -> vec4f {
-    return vec4f(bitcast<f32>(state[row * params.row_stride + params.first_channel + p.channel]));
-}
-
-fn set_state_row(row: u32, p: Place, value: vec4f) {
-    state[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
-}
-
-fn count_batch(p: Place) -> vec4f {
-    let i = ROW_BATCHES * params.row_stride + params.first_channel + p.channel;
-    state[i] += 1u;
-    return vec4f(f32(state[i]));
-}
-
-fn work_row(row: u32, p: Place) -> vec4f {
-    return vec4f(bitcast<f32>(work[row * params.row_stride + params.first_channel + p.channel]));
-}
-
-fn set_work_row(row: u32, p: Place, value: vec4f) {
-    work[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
 }

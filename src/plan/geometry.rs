@@ -6,7 +6,7 @@ use super::{PARTIAL_ROWS, row_stride};
 use crate::{Error, Layout, Shape};
 
 /// Workgroup memory of the largest reduction: a count and three vectors.
-pub(super) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
+pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 /// Most partials of a channel.
 const MAX_SLOTS: u64 = 512;
 /// Bytes that partials may take in all.
@@ -75,7 +75,9 @@ impl Geometry {
         let wide = channels * inner * rows >= MIN_TILE_COLUMNS && outer / rows >= BLOCK;
         let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * adapter.workgroup() as u64;
         let large = shape.elements() >= adapter.tiles_from;
-        let by_tile = adapter.is_cpu && large && fits && group > 0 && wide && narrow;
+        let fits = channels * inner * rows <= elements_a_binding(adapter);
+        let memory = MAX_COLUMNS * 16 <= adapter.max_workgroup_memory as u64;
+        let by_tile = adapter.is_cpu && large && fits && group > 0 && wide && narrow && memory;
         let (outer, inner) = if by_tile { (outer / rows, inner * rows) } else { (outer, inner) };
         let line = channels * inner;
         let mapping = match (by_tile, by_column) {
@@ -174,8 +176,15 @@ impl Geometry {
             inner: self.inner,
             turn: 0,
         };
-        if whole.length * 4 + self.slack <= adapter.max_binding.min(1 << 32) {
+        if whole.length * 4 + self.slack <= adapter.largest_binding() {
             return Ok(vec![whole]);
+        }
+        // More than any device's memory holds; each piece is a few hundred bytes of the plan.
+        const MAX_PIECES: u64 = 1 << 16;
+        let need = whole.length.div_ceil(limit.max(1));
+        if need > MAX_PIECES {
+            let what = "pieces of a tensor";
+            return Err(Error::LimitExceeded { what, need, limit: MAX_PIECES });
         }
         let mut pieces = Vec::new();
         if sample <= limit {
@@ -241,7 +250,6 @@ impl Geometry {
             inner: piece.inner as u32,
             outer_stride: stride,
             first_channel: piece.first_channel as u32,
-            all_channels: self.channels as u32,
             row_stride: row_stride(self.shape.channels()) as u32,
             lanes,
             chunk: chunk as u32,
@@ -290,7 +298,7 @@ fn tile_group(channels: u64, inner: u64) -> u64 {
 /// Elements that one binding covers wherever it starts, a multiple of four: the window starts at an
 /// aligned offset before the piece, and bytes are counted in 32 bits.
 fn elements_a_binding(adapter: &Adapter) -> u64 {
-    adapter.max_binding.min(1 << 32).saturating_sub(adapter.alignment) / 16 * 4
+    adapter.largest_binding().saturating_sub(adapter.alignment) / 16 * 4
 }
 
 /// A grid of at least `total` workgroups, within the limit of each dimension.

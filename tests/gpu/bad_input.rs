@@ -75,7 +75,9 @@ fn shapes_must_make_sense() {
     assert_eq!(train(huge), Error::ShapeOverflow(huge));
     let hidden = Shape::channels_first(0, 3, 1 << 63);
     assert_eq!(train(hidden), Error::ShapeOverflow(hidden));
-    let large = Shape::channels_first(1 << 40, 3, 2);
+    let long = Shape::channels_first(1 << 40, 3, 2);
+    assert_eq!(train(long), Error::ShapeOverflow(long));
+    let large = Shape::channels_first(1 << 30, 3, 2);
     assert!(matches!(train(large), Error::BufferTooSmall { name: "x", .. }));
 }
 
@@ -136,6 +138,14 @@ fn what_is_written_must_not_overlap() {
         let error = s.bn.bind_backward(device, &forward, Backward { dy, dx }).unwrap_err();
         assert_eq!(error, Error::Overlap { written: "dx", other });
     }
+}
+
+#[test]
+fn tensors_must_not_be_in_the_layers_own_buffers() {
+    let Some(s) = Setup::new() else { return };
+    let own = BufferRange::new(s.state.buffer(), 0, BYTES);
+    let error = s.train(SHAPE, own, s.y.clone()).unwrap_err();
+    assert_eq!(error, Error::Overlap { written: "state", other: "x" });
 }
 
 #[test]

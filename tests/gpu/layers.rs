@@ -136,3 +136,39 @@ fn downloads_agree_blocking_and_not() {
     let words = context.download_words(&buffer).unwrap();
     assert!(words.iter().zip(&values).all(|(word, value)| *word == value.to_bits()));
 }
+
+/// The backward pass follows the configuration and the plan of its forward pass, whoever binds it.
+#[test]
+fn any_configuration_binds_the_backward_pass_alike() {
+    let Some(context) = device::context() else { return };
+    let device = context.device();
+    let shape = Shape::ncl(2, 2, 20_000);
+    let bn = BatchNorm::new(device, &BatchNormDescriptor::default()).unwrap();
+    let plain = BatchNormDescriptor { scale: false, epsilon: 0.5, ..Default::default() };
+    let gpu = wgpu_batchnorm::plan::Adapter { is_cpu: false, ..*bn.adapter() };
+    let others = [
+        bn.with_descriptor(&plain).unwrap(),
+        BatchNorm::with_adapter(device, &plain, gpu).unwrap(),
+    ];
+    let state = State::new(device, shape.channels());
+    state.set(context.queue(), Row::Gamma, &[3.0, -2.0]).unwrap();
+    let n = shape.elements() as usize;
+    let x = context.upload(&Random(1).normals(n, 1.0)).unwrap();
+    let dy = context.upload(&Random(2).normals(n, 0.0)).unwrap();
+    let y = context.zeros(n as u64).unwrap();
+    let momentum = Momentum::default();
+    let training = Training { x: (&x).into(), y: (&y).into(), momentum };
+    let forward = bn.bind_training(device, &state, shape, training).unwrap();
+    let gradient = |bn: &BatchNorm| {
+        let dx = context.zeros(n as u64).unwrap();
+        let tensors = Backward { dy: (&dy).into(), dx: (&dx).into() };
+        let backward = bn.bind_backward(device, &forward, tensors).unwrap();
+        context.run(|encoder| {
+            forward.encode(encoder);
+            backward.encode(encoder);
+        });
+        context.download(&dx).unwrap()
+    };
+    let want = gradient(&bn);
+    assert!(others.iter().all(|other| gradient(other) == want));
+}
