@@ -35,22 +35,8 @@ fn differentiate(w: Tile, thread: u32) {
             let q5 = quad(w, first, i + 5u * stride);
             let q6 = quad(w, first, i + 6u * stride);
             let q7 = quad(w, first, i + 7u * stride);
-            let d0 = dx_one(load_x(q0), load_dy(q0), g, s);
-            let d1 = dx_one(load_x(q1), load_dy(q1), g, s);
-            let d2 = dx_one(load_x(q2), load_dy(q2), g, s);
-            let d3 = dx_one(load_x(q3), load_dy(q3), g, s);
-            store_dx(q0, d0);
-            store_dx(q1, d1);
-            store_dx(q2, d2);
-            store_dx(q3, d3);
-            let d4 = dx_one(load_x(q4), load_dy(q4), g, s);
-            let d5 = dx_one(load_x(q5), load_dy(q5), g, s);
-            let d6 = dx_one(load_x(q6), load_dy(q6), g, s);
-            let d7 = dx_one(load_x(q7), load_dy(q7), g, s);
-            store_dx(q4, d4);
-            store_dx(q5, d5);
-            store_dx(q6, d6);
-            store_dx(q7, d7);
+            differentiate_four(q0, q1, q2, q3, g, s);
+            differentiate_four(q4, q5, q6, q7, g, s);
         }
     }
     for (; row < w.end_row; row++) {

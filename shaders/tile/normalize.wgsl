@@ -38,22 +38,8 @@ fn normalize(w: Tile, thread: u32) {
             let q5 = quad(w, first, i + 5u * stride);
             let q6 = quad(w, first, i + 6u * stride);
             let q7 = quad(w, first, i + 7u * stride);
-            let x0 = load_x(q0);
-            let x1 = load_x(q1);
-            let x2 = load_x(q2);
-            let x3 = load_x(q3);
-            store_y(q0, normalize_one(x0, a));
-            store_y(q1, normalize_one(x1, a));
-            store_y(q2, normalize_one(x2, a));
-            store_y(q3, normalize_one(x3, a));
-            let x4 = load_x(q4);
-            let x5 = load_x(q5);
-            let x6 = load_x(q6);
-            let x7 = load_x(q7);
-            store_y(q4, normalize_one(x4, a));
-            store_y(q5, normalize_one(x5, a));
-            store_y(q6, normalize_one(x6, a));
-            store_y(q7, normalize_one(x7, a));
+            normalize_four(q0, q1, q2, q3, a);
+            normalize_four(q4, q5, q6, q7, a);
         }
     }
     for (; row < w.end_row; row++) {
