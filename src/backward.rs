@@ -38,8 +38,9 @@ impl BatchNorm {
     ///
     /// dβ = Σdy; dγ = Σdy·x̂. After training dx = γ·inv_std·(dy − dβ/m − x̂·dγ/m); after inference
     /// the statistics are constants and dx = γ·inv_std·dy (Ioffe and Szegedy, section 3). Record it
-    /// after the forward pass, with x as it was then. The configuration is that of the forward pass. dγ and dβ are written whether or not the layer
-    /// uses γ and β; an empty batch records nothing, so it leaves them as they are.
+    /// after the forward pass, with x as it was then. The configuration is that of the forward pass.
+    /// dγ and dβ are written whether or not the layer uses γ and β; an empty batch records nothing,
+    /// so it leaves them as they are.
     ///
     /// # Errors
     /// What is wrong with a tensor's range; [`Error::LimitExceeded`]; [`Error::Wgpu`] if the device

@@ -12,6 +12,8 @@ mod tests;
 
 use crate::{Error, Shape};
 pub(crate) use geometry::BYTES_A_THREAD;
+#[cfg(test)]
+pub(crate) use geometry::MAX_QUADS;
 use geometry::{Geometry, grid};
 
 /// What of an adapter the plan depends on.

@@ -248,7 +248,7 @@ fn compile(device: &wgpu::Device, variant: Variant) -> Pipeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{BLOCK, MAX_COLUMNS, Params};
+    use crate::plan::{BLOCK, MAX_COLUMNS, MAX_QUADS, Params};
     use std::mem::offset_of;
     use wgpu::naga;
 
@@ -383,6 +383,7 @@ mod tests {
         assert_eq!(constant("BLOCK") as u64, BLOCK);
         let (tiles, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Tiles).unwrap());
         assert_eq!(constant_of(&tiles, "MAX_COLUMNS") as u64, MAX_COLUMNS);
+        assert_eq!(constant_of(&tiles, "MAX_QUADS") as u64, MAX_QUADS);
         assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
         for (name, row) in [
             ("ROW_GAMMA", Row::Gamma as u32),

@@ -14,7 +14,7 @@ const MAX_PARTIAL_BYTES: u64 = 1 << 20;
 /// Columns from which on a tile has a quad for each of 8 invocations.
 const MIN_TILE_COLUMNS: u64 = 32;
 /// `MAX_QUADS` of shaders/tile/map.wgsl: quads of an invocation.
-const MAX_QUADS: u64 = 32;
+pub(crate) const MAX_QUADS: u64 = 32;
 /// Inner extents from which on the rows of a channel are long enough to be streams themselves.
 const LONG_ROW: u64 = 512;
 
