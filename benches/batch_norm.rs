@@ -8,7 +8,7 @@ use std::io::Write;
 use support::cases::{Case, cases};
 use support::ceiling::Ceiling;
 use support::timer::Timer;
-use wgpu_batchnorm::plan::{Pass, Path, Plan};
+use wgpu_batchnorm::plan::{Pass, Path, Plan, Request};
 use wgpu_batchnorm::reference::{self, AffineParams};
 use wgpu_batchnorm::{
     Backward, BatchNorm, BatchNormDescriptor, Context, ContextOptions, Inference, Momentum, Row,
@@ -234,7 +234,7 @@ fn measure(
         }
         let median = |i: usize| times[i][ROUNDS / 2];
         let (reads, writes) = op.reads_and_writes();
-        let plan = Plan::new(bn.adapter(), shape, op.pass(), &[])?;
+        let plan = Plan::new(bn.adapter(), shape, &Request::new(op.pass(), &[]))?;
         rows.push(Row_ {
             op,
             layout: case.layout,

@@ -11,8 +11,9 @@ fn set_state_row(row: u32, p: Place, value: vec4f) {
     state[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
 }
 
-fn count_batch(p: Place) -> vec4f {
-    let i = ROW_BATCHES * params.row_stride + params.first_channel + p.channel;
+// Adds 1 to a count, and returns it.
+fn increment(row: u32, p: Place) -> vec4f {
+    let i = row * params.row_stride + params.first_channel + p.channel;
     state[i] += 1u;
     return vec4f(f32(state[i]));
 }

@@ -1,62 +1,88 @@
-// Formula: Σdy and Σdy·(x − mean) of a channel; dβ = Σdy, dγ = inv_std·Σdy·(x − mean).
-// A workgroup owns: its channels. Reads: x, dy, gamma, saved or running statistics.
-// Writes: for frozen statistics, which are constants, dx = γ·inv_std·dy on the way.
-// Needs: params.wgsl, a tensor file, a mapping file.
+// Formula: with dz = dy·act'(z), Σdz and Σdz·(x − mean) of a channel; dβ = Σdz,
+// dγ = r·inv_std·Σdz·(x − mean) + d·Σdz (r = 1 and d = 0 but for batch renormalization).
+// A workgroup owns: its channels. Reads: x, dy, residual, weights, saved or running statistics.
+// Writes: for frozen statistics, which are constants, dx = γ·inv_std·dz and dresidual on the way.
+// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, activation.wgsl, normalize.wgsl.
 
-// Differentiate through the running statistics, instead of those of the batch.
-override FROZEN: bool = false;
-
+// What the forward pass normalised with.
 struct Statistics {
-    pivot: vec4f,
-    remainder: vec4f,
+    affine: Affine,
     inv_std: vec4f,
 }
 
-// The statistics that the forward pass normalised with.
 fn statistics(p: Place) -> Statistics {
     if FROZEN {
-        let variance = state_row(ROW_RUNNING_VAR, p);
-        return Statistics(state_row(ROW_RUNNING_MEAN, p), vec4f(), 1.0 / sqrt(variance + params.epsilon));
+        let inv_std = 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
+        return Statistics(running_affine(p), inv_std);
     }
-    return Statistics(work_row(ROW_PIVOT, p), work_row(ROW_REMAINDER, p), work_row(ROW_INV_STD, p));
+    let a = Affine(
+        work_row(ROW_PIVOT, p),
+        work_row(ROW_REMAINDER, p),
+        work_row(ROW_SCALE, p),
+        work_row(ROW_SHIFT, p),
+    );
+    return Statistics(a, work_row(ROW_INV_STD, p));
 }
 
-fn center(x_value: vec4f, s: Statistics) -> vec4f {
-    return (x_value - s.pivot) - s.remainder;
+// dz of a quad, and x − mean; both 0 where a position has no weight.
+struct Gradient {
+    dz: vec4f,
+    centered: vec4f,
 }
 
-fn scale_of(p: Place, s: Statistics) -> vec4f {
-    if has(FLAG_GAMMA) {
-        return s.inv_std * state_row(ROW_GAMMA, p);
+fn gradient_of(q: Quad, a: Affine) -> Gradient {
+    var centered = vec4f();
+    // dx alone, through constants, has no use for x.
+    if !FROZEN || AFFINE || ACTIVATION != ACTIVATION_IDENTITY {
+        centered = center(load_x(q), a);
     }
-    return s.inv_std;
+    var dz = load_dy(q);
+    if ACTIVATION != ACTIVATION_IDENTITY {
+        dz *= activation_slope(before_activation(q, centered, a));
+    }
+    if WEIGHTED {
+        let w = weights_of(q);
+        return Gradient(present(w, dz, vec4f()), present(w, centered, vec4f()));
+    }
+    return Gradient(dz, centered);
 }
 
 // In the rows mapping the components are parts of one sum.
 struct Sums {
-    dy: vec4f,
-    dy_x: vec4f,
+    dz: vec4f,
+    dz_x: vec4f,
 }
 
 fn add(a: Sums, b: Sums) -> Sums {
-    return Sums(a.dy + b.dy, a.dy_x + b.dy_x);
+    return Sums(a.dz + b.dz, a.dz_x + b.dz_x);
+}
+
+fn sums_of_one(g: Gradient) -> Sums {
+    return Sums(g.dz, g.dz * g.centered);
+}
+
+// Through constants dx needs no sums.
+fn store_frozen(q: Quad, g: Gradient, a: Affine) {
+    if FROZEN && DX {
+        store_dx(q, a.scale * g.dz);
+    }
+    if FROZEN && DRESIDUAL {
+        store_dresidual(q, g.dz);
+    }
 }
 
 // The sums of four quads, few enough to stay in registers; frozen, also their dx.
-fn sums_of_four(q0: Quad, q1: Quad, q2: Quad, q3: Quad, s: Statistics, scale: vec4f) -> Sums {
-    let g0 = load_dy(q0);
-    let g1 = load_dy(q1);
-    let g2 = load_dy(q2);
-    let g3 = load_dy(q3);
-    if FROZEN {
-        store_dx(q0, scale * g0);
-        store_dx(q1, scale * g1);
-        store_dx(q2, scale * g2);
-        store_dx(q3, scale * g3);
-    }
-    let h0 = g0 * center(load_x(q0), s);
-    let h1 = g1 * center(load_x(q1), s);
-    let h2 = g2 * center(load_x(q2), s);
-    let h3 = g3 * center(load_x(q3), s);
-    return Sums((g0 + g1) + (g2 + g3), (h0 + h1) + (h2 + h3));
+fn sums_of_four(q0: Quad, q1: Quad, q2: Quad, q3: Quad, a: Affine) -> Sums {
+    let g0 = gradient_of(q0, a);
+    let g1 = gradient_of(q1, a);
+    let g2 = gradient_of(q2, a);
+    let g3 = gradient_of(q3, a);
+    store_frozen(q0, g0, a);
+    store_frozen(q1, g1, a);
+    store_frozen(q2, g2, a);
+    store_frozen(q3, g3, a);
+    return add(
+        add(sums_of_one(g0), sums_of_one(g1)),
+        add(sums_of_one(g2), sums_of_one(g3)),
+    );
 }

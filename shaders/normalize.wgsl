@@ -1,6 +1,8 @@
-// Formula: y = ((x − pivot) − remainder)·(inv_std·γ) + β, with mean = pivot + remainder
-// A workgroup owns: its channels. Reads: x, gamma, beta. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file.
+// Formula: y = act(z + residual), z = ((x − pivot) − remainder)·scale + shift, with
+// mean = pivot + remainder, scale = γ·r·inv_std, shift = β + γ·d (r = 1 and d = 0 but for batch
+// renormalization). Where a position has no weight, y = 0.
+// A workgroup owns: its channels. Reads: x, residual, weights, gamma, beta. Writes: y.
+// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, activation.wgsl.
 //
 // The mean is subtracted in two parts, and not folded with the scale into x·a + b: either would
 // cancel where |mean| is much larger than the standard deviation.
@@ -12,16 +14,41 @@ struct Affine {
     shift: vec4f,
 }
 
-fn affine(p: Place, pivot: vec4f, remainder: vec4f, inv_std: vec4f) -> Affine {
-    var scale = inv_std;
-    var shift = vec4f();
-    if has(FLAG_GAMMA) { scale *= state_row(ROW_GAMMA, p); }
-    if has(FLAG_BETA) { shift = state_row(ROW_BETA, p); }
-    return Affine(pivot, remainder, scale, shift);
+fn affine(
+    p: Place, pivot: vec4f, remainder: vec4f, inv_std: vec4f, r: vec4f, d: vec4f,
+) -> Affine {
+    var gamma = vec4f(1.0);
+    var beta = vec4f();
+    if has(FLAG_GAMMA) { gamma = state_row(ROW_GAMMA, p); }
+    if has(FLAG_BETA) { beta = state_row(ROW_BETA, p); }
+    return Affine(pivot, remainder, (inv_std * r) * gamma, beta + gamma * d);
 }
 
-fn normalize_one(x_value: vec4f, a: Affine) -> vec4f {
-    return ((x_value - a.pivot) - a.remainder) * a.scale + a.shift;
+// Of running statistics.
+fn running_affine(p: Place) -> Affine {
+    let inv_std = 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
+    return affine(p, state_row(ROW_RUNNING_MEAN, p), vec4f(), inv_std, vec4f(1.0), vec4f());
+}
+
+fn center(x_value: vec4f, a: Affine) -> vec4f {
+    return (x_value - a.pivot) - a.remainder;
+}
+
+// What the activation takes, of x − mean.
+fn before_activation(q: Quad, centered: vec4f, a: Affine) -> vec4f {
+    let z = centered * a.scale + a.shift;
+    if RESIDUAL {
+        return z + load_residual(q);
+    }
+    return z;
+}
+
+fn y_of(q: Quad, x_value: vec4f, a: Affine) -> vec4f {
+    let y = activate(before_activation(q, center(x_value, a), a));
+    if WEIGHTED {
+        return present(weights_of(q), y, vec4f());
+    }
+    return y;
 }
 
 // Four quads, few enough to stay in registers.
@@ -30,8 +57,12 @@ fn normalize_four(q0: Quad, q1: Quad, q2: Quad, q3: Quad, a: Affine) {
     let x1 = load_x(q1);
     let x2 = load_x(q2);
     let x3 = load_x(q3);
-    store_y(q0, normalize_one(x0, a));
-    store_y(q1, normalize_one(x1, a));
-    store_y(q2, normalize_one(x2, a));
-    store_y(q3, normalize_one(x3, a));
+    let y0 = y_of(q0, x0, a);
+    let y1 = y_of(q1, x1, a);
+    let y2 = y_of(q2, x2, a);
+    let y3 = y_of(q3, x3, a);
+    store_y(q0, y0);
+    store_y(q1, y1);
+    store_y(q2, y2);
+    store_y(q3, y3);
 }

@@ -1,6 +1,6 @@
 // Formula: none; what every kernel shares: the parameter block, and the two buffers of the layer itself.
 // A workgroup owns: nothing. Reads: nothing. Writes: nothing.
-// Needs: nothing; this file comes first.
+// Needs: a mapping file, for its `Place`.
 
 // One dispatch works on a piece of the tensor: all of it, or as much as one binding may hold.
 // Mirrored by `Params` in src/plan.rs, field by field.
@@ -20,6 +20,12 @@ struct Params {
     y_at: u32,
     dy_at: u32,
     dx_at: u32,
+    residual_at: u32,
+    dresidual_at: u32,
+    weights_at: u32,
+    // Where the piece starts in the line of a channel's values, and how many of them share a weight.
+    first_position: u32,
+    weight_span: u32,
     // Threads of a workgroup that share a channel (rows mapping) or a quad of channels (columns
     // mapping); a power of two.
     lanes: u32,
@@ -41,19 +47,24 @@ struct Params {
     epsilon: f32,
     // Weight of the new batch in the running statistics; ignored with FLAG_CUMULATIVE.
     momentum: f32,
-    // Values of a channel, m, and the divisor of the running variance: m or m − 1.
+    // Values of a channel, m; 0 where only the moments know: weights, parts of a batch.
     count: f32,
-    running_divisor: f32,
+    // Slope of leaky ReLU below 0.
+    slope: f32,
     // Make the size a multiple of 16 bytes, as uniform blocks want it.
     pad0: u32,
     pad1: u32,
-    pad2: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1
 const FLAG_BETA = 2u;       // add beta, else 0
 const FLAG_TRACK = 4u;      // update the running statistics
 const FLAG_CUMULATIVE = 8u; // weigh the new batch by 1 / batches seen, itself included
+const FLAG_UNBIASED = 16u;  // the running variance takes M2/(m − 1), else M2/m
+const FLAG_RECORD = 32u;    // this dispatch writes what there is one of per channel
+const FLAG_RENORM = 64u;    // batch renormalization
+const FLAG_OPTIMIZE = 128u; // step γ and β by their gradients
+const FLAG_ACCUMULATE = 256u; // add to what is there: gradients, merged partials
 
 // Rows of the state buffer, `row_stride` words each. Words, because one row counts.
 const ROW_GAMMA = 0u;
@@ -63,13 +74,29 @@ const ROW_RUNNING_VAR = 3u;
 const ROW_BATCHES = 4u;
 const ROW_DGAMMA = 5u;
 const ROW_DBETA = 6u;
+const ROW_SETTINGS = 7u;    // SETTING_*, the same for all channels
+// There only where the layer has an optimizer.
+const ROW_STEPS = 8u;
+const ROW_GAMMA_FIRST = 9u;
+const ROW_GAMMA_SECOND = 10u;
+const ROW_BETA_FIRST = 11u;
+const ROW_BETA_SECOND = 12u;
 
-// Rows of the work buffer: the saved statistics, then four rows a partial.
+// Rows of the work buffer: what the forward pass saves, then four rows a partial.
 const ROW_MEAN = 0u;
 const ROW_INV_STD = 1u;
 const ROW_PIVOT = 2u;
 const ROW_REMAINDER = 3u;
-const ROW_PARTIALS = 4u;
+const ROW_SCALE = 4u;
+const ROW_SHIFT = 5u;
+const ROW_COUNT = 6u;
+// Batch renormalization: the normalized value is x̂·r + d.
+const ROW_R = 7u;
+const ROW_D = 8u;
+// Running statistics before this batch, for batch renormalization.
+const ROW_MEAN_BEFORE = 9u;
+const ROW_VAR_BEFORE = 10u;
+const ROW_PARTIALS = 11u;
 
 @group(0) @binding(0) var<uniform> params: Params;
 // A copy for the inner loops. Compilers reload a uniform after every store, since they cannot know
@@ -81,21 +108,36 @@ var<private> local: Params;
 
 // Threads of a workgroup, a power of two.
 override WORKGROUP: u32 = 64u;
+// What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.
+override ACTIVATION: u32 = 0u;     // ACTIVATION_*, in activation.wgsl
+override RESIDUAL: bool = false;   // add a residual before the activation
+override WEIGHTED: bool = false;   // positions have weights
+override IN_PLACE: bool = false;   // y over x; dx over dy
+override FROZEN: bool = false;     // differentiate through the running statistics, not the batch's
+override AFFINE: bool = true;      // write dgamma and dbeta
+override DX: bool = true;          // write dx
+override DRESIDUAL: bool = false;  // write dresidual
 
 // Quads of a block: what is summed before it is merged.
 const BLOCK = 8u;
 // Blocks whose sum is finished before it joins the thread's total: keeps long sums short.
 const BLOCKS_A_GROUP = 32u;
 
-// Four elements of a tensor: where they are in the piece, and how many of them (from the first)
-// are there at all.
+// Four elements of a tensor: where they are in the piece, how many of them (from the first) are
+// there at all, and the first's position in its channel's line, which only weights ask for.
 struct Quad {
     at: vec4u,
     valid: u32,
+    position: u32,
 }
 
 fn has(flag: u32) -> bool {
     return (params.flags & flag) != 0u;
+}
+
+// Whether a thread's split writes what there is one of per channel.
+fn records(p: Place) -> bool {
+    return p.split == 0u && has(FLAG_RECORD);
 }
 
 fn median(a: vec4f, b: vec4f, c: vec4f) -> vec4f {

@@ -5,7 +5,7 @@
 
 fn set_partial(p: Place, m: Moments) {
     let row = ROW_PARTIALS + 4u * (params.first_slot + p.split);
-    set_work_row(row, p, bitcast<vec4f>(vec4u(m.count)));
+    set_work_row(row, p, vec4f(m.count));
     set_work_row(row + 1u, p, m.pivot);
     set_work_row(row + 2u, p, m.mean);
     set_work_row(row + 3u, p, across(m.m2));
@@ -14,7 +14,7 @@ fn set_partial(p: Place, m: Moments) {
 fn partial(slot: u32, p: Place) -> Moments {
     let row = ROW_PARTIALS + 4u * slot;
     return Moments(
-        bitcast<vec4u>(work_row(row, p)).x,
+        work_row(row, p).x,
         work_row(row + 1u, p),
         work_row(row + 2u, p),
         work_row(row + 3u, p) / f32(VALUES_A_QUAD),
@@ -30,4 +30,12 @@ fn merge_partials(p: Place) -> Moments {
         }
     }
     return total;
+}
+
+// The running statistics before this batch, which the second dispatch changes while it reads them.
+fn save_running(p: Place) {
+    if has(FLAG_RENORM) {
+        set_work_row(ROW_MEAN_BEFORE, p, state_row(ROW_RUNNING_MEAN, p));
+        set_work_row(ROW_VAR_BEFORE, p, state_row(ROW_RUNNING_VAR, p));
+    }
 }

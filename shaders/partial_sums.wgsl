@@ -4,8 +4,8 @@
 
 fn set_partial(p: Place, sums: Sums) {
     let row = ROW_PARTIALS + 2u * (params.first_slot + p.split);
-    set_work_row(row, p, sums.dy);
-    set_work_row(row + 1u, p, sums.dy_x);
+    set_work_row(row, p, sums.dz);
+    set_work_row(row + 1u, p, sums.dz_x);
 }
 
 // A lane's share of the partials of its channels; add_lanes joins the shares. A partial is a

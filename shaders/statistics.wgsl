@@ -2,24 +2,77 @@
 //   running mean ← (1 − α)·running mean + α·mean
 //   running variance ← (1 − α)·running variance + α·M2/(m or m − 1)
 //   α = momentum, or 1/batches seen
+// Batch renormalization (S. Ioffe, "Batch Renormalization", 2017), with the statistics before this
+// batch:  r = σ/σ_running within 1/r_max..r_max;  d = (mean − mean_running)/σ_running within ±d_max
 // A workgroup owns: its channels. One thread a channel (or quad of channels) calls `record`.
-// Reads: running statistics, batch counts. Writes: saved and running statistics, batch counts.
-// Needs: params.wgsl, a mapping file, moments.wgsl.
+// Reads: running statistics, batch counts, γ, β. Writes: saved and running statistics, batch counts.
+// Needs: params.wgsl, a mapping file, moments.wgsl, normalize.wgsl, settings.wgsl.
 
-fn inv_std_of(m: Moments) -> vec4f {
-    return 1.0 / sqrt(across(m.m2) / params.count + params.epsilon);
+struct Running {
+    mean: vec4f,
+    variance: vec4f,
 }
 
-fn record(p: Place, m: Moments) {
+fn running_statistics(p: Place) -> Running {
+    return Running(state_row(ROW_RUNNING_MEAN, p), state_row(ROW_RUNNING_VAR, p));
+}
+
+// As they were when the first of two dispatches saved them.
+fn saved_running(p: Place) -> Running {
+    return Running(work_row(ROW_MEAN_BEFORE, p), work_row(ROW_VAR_BEFORE, p));
+}
+
+// All that follows from a channel's moments.
+struct Normalizer {
+    affine: Affine,
+    inv_std: vec4f,
+    r: vec4f,
+    d: vec4f,
+}
+
+fn count_of(m: Moments) -> f32 {
+    return select(params.count, m.count, params.count == 0.0);
+}
+
+// Of a channel without any values the variance is 0.
+fn variance_of(m: Moments) -> vec4f {
+    let count = count_of(m);
+    return across(m.m2) / select(count, 1.0, count == 0.0);
+}
+
+fn normalizer(p: Place, m: Moments, before: Running) -> Normalizer {
+    let inv_std = 1.0 / sqrt(variance_of(m) + params.epsilon);
+    var r = vec4f(1.0);
+    var d = vec4f();
+    if has(FLAG_RENORM) {
+        let running_std = sqrt(before.variance + params.epsilon);
+        let r_max = vec4f(setting(SETTING_R_MAX));
+        let d_max = vec4f(setting(SETTING_D_MAX));
+        r = clamp(1.0 / (inv_std * running_std), 1.0 / r_max, r_max);
+        d = clamp(((m.pivot - before.mean) + m.mean) / running_std, -d_max, d_max);
+    }
+    return Normalizer(affine(p, m.pivot, m.mean, inv_std, r, d), inv_std, r, d);
+}
+
+fn record(p: Place, m: Moments, n: Normalizer) {
     let mean = m.pivot + m.mean;
+    let count = count_of(m);
     set_work_row(ROW_MEAN, p, mean);
-    set_work_row(ROW_INV_STD, p, inv_std_of(m));
+    set_work_row(ROW_INV_STD, p, n.inv_std);
     set_work_row(ROW_PIVOT, p, m.pivot);
     set_work_row(ROW_REMAINDER, p, m.mean);
-    if has(FLAG_TRACK) {
-        let batches = count_batch(p);
+    set_work_row(ROW_SCALE, p, n.affine.scale);
+    set_work_row(ROW_SHIFT, p, n.affine.shift);
+    set_work_row(ROW_COUNT, p, vec4f(count));
+    set_work_row(ROW_R, p, n.r);
+    set_work_row(ROW_D, p, n.d);
+    // A batch of nothing tells nothing.
+    if has(FLAG_TRACK) && count > 0.0 {
+        let batches = increment(ROW_BATCHES, p);
         let alpha = select(vec4f(params.momentum), 1.0 / batches, has(FLAG_CUMULATIVE));
-        let variance = across(m.m2) / params.running_divisor;
+        // One value has no unbiased variance.
+        let unbiased = has(FLAG_UNBIASED) && count > 1.0;
+        let variance = across(m.m2) / select(count, count - 1.0, unbiased);
         set_state_row(ROW_RUNNING_MEAN, p,
             (1.0 - alpha) * state_row(ROW_RUNNING_MEAN, p) + alpha * mean);
         set_state_row(ROW_RUNNING_VAR, p,

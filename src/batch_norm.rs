@@ -1,8 +1,11 @@
 //! The configuration that layers share, and its compiled kernels.
 
-use crate::Error;
-use crate::plan::{Adapter, BYTES_A_THREAD, Params};
+use crate::plan::{
+    Adapter, BYTES_A_THREAD, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_RENORM, FLAG_TRACK,
+    FLAG_UNBIASED, Params,
+};
 use crate::shader::Pipelines;
+use crate::{Activation, Element, Error};
 use std::sync::Arc;
 
 /// Which variance of a batch enters the running variance.
@@ -44,6 +47,15 @@ pub struct BatchNormDescriptor {
     pub track_running_stats: bool,
     /// Which variance they take. Default unbiased.
     pub running_variance: RunningVariance,
+    /// How tensors are stored. Default `f32`.
+    pub element: Element,
+    /// What follows, in the same kernels. Default the identity.
+    pub activation: Activation,
+    /// Batch renormalization: training normalises with the batch's statistics pulled towards the
+    /// running ones, x̂·r + d, within the bounds of
+    /// [`State::set_renormalization`](crate::State::set_renormalization) (S. Ioffe, "Batch
+    /// Renormalization", 2017). Default false.
+    pub renormalize: bool,
 }
 
 impl Default for BatchNormDescriptor {
@@ -54,6 +66,9 @@ impl Default for BatchNormDescriptor {
             shift: true,
             track_running_stats: true,
             running_variance: RunningVariance::default(),
+            element: Element::default(),
+            activation: Activation::default(),
+            renormalize: false,
         }
     }
 }
@@ -61,19 +76,15 @@ impl Default for BatchNormDescriptor {
 impl BatchNormDescriptor {
     fn validate(&self) -> Result<(), Error> {
         let epsilon = self.epsilon;
-        if epsilon.is_finite() && epsilon > 0.0 {
-            Ok(())
-        } else {
-            Err(Error::InvalidEpsilon(epsilon))
+        if !(epsilon.is_finite() && epsilon > 0.0) {
+            return Err(Error::InvalidEpsilon(epsilon));
+        }
+        match self.activation {
+            Activation::LeakyRelu(slope) if !slope.is_finite() => Err(Error::InvalidSlope(slope)),
+            _ => Ok(()),
         }
     }
 }
-
-// Bits of `Params::flags`, as in shaders/params.wgsl.
-pub(crate) const FLAG_GAMMA: u32 = 1;
-pub(crate) const FLAG_BETA: u32 = 2;
-pub(crate) const FLAG_TRACK: u32 = 4;
-pub(crate) const FLAG_CUMULATIVE: u32 = 8;
 
 /// A configuration and its kernels: compiled on a device when first bound, shared by all layers.
 ///
@@ -89,12 +100,13 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// Storage buffers that the backward pass binds, the most of any.
-    const STORAGE_BUFFERS: u32 = 5;
+    const STORAGE_BUFFERS: u32 = 8;
 
     /// Checks the configuration and the device's limits.
     ///
     /// # Errors
-    /// [`Error::InvalidEpsilon`] if ε is not finite or not above 0; [`Error::LimitExceeded`] if
+    /// [`Error::InvalidEpsilon`] if ε is not finite or not above 0; [`Error::InvalidSlope`] if that of
+    /// leaky ReLU is not finite; [`Error::LimitExceeded`] if
     /// the device allows fewer storage buffers, invocations or bytes than the kernels need.
     pub fn new(device: &wgpu::Device, descriptor: &BatchNormDescriptor) -> Result<Self, Error> {
         let adapter = Adapter::new(&device.adapter_info(), &device.limits());
@@ -145,7 +157,7 @@ impl BatchNorm {
     /// Another configuration with the same kernels: nothing is compiled twice.
     ///
     /// # Errors
-    /// [`Error::InvalidEpsilon`].
+    /// [`Error::InvalidEpsilon`], [`Error::InvalidSlope`].
     pub fn with_descriptor(&self, descriptor: &BatchNormDescriptor) -> Result<Self, Error> {
         descriptor.validate()?;
         let pipelines = self.pipelines.clone();
@@ -164,22 +176,23 @@ impl BatchNorm {
     }
 
     /// The parameters that are the same for every step of a pass.
-    pub(crate) fn common_params(&self, momentum: Momentum, count: u64) -> Params {
+    pub(crate) fn common_params(&self, momentum: Momentum) -> Params {
         let d = &self.descriptor;
         let (momentum, cumulative) = match momentum {
             Momentum::Exponential(alpha) => (alpha, false),
             Momentum::Cumulative => (0.0, true),
         };
-        let unbiased = (d.running_variance == RunningVariance::Unbiased) as u64;
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
         Params {
             epsilon: d.epsilon,
             momentum,
-            running_divisor: count.saturating_sub(unbiased) as f32,
+            slope: d.activation.parameter(),
             flags: flag(d.scale, FLAG_GAMMA)
                 | flag(d.shift, FLAG_BETA)
                 | flag(d.track_running_stats, FLAG_TRACK)
-                | flag(cumulative, FLAG_CUMULATIVE),
+                | flag(cumulative, FLAG_CUMULATIVE)
+                | flag(d.running_variance == RunningVariance::Unbiased, FLAG_UNBIASED)
+                | flag(d.renormalize, FLAG_RENORM),
             ..Params::default()
         }
     }

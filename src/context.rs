@@ -153,14 +153,10 @@ impl Context {
     /// [`Error::Wgpu`] if the device is out of memory or allows no buffer of that size;
     /// [`Error::DeviceLost`].
     pub fn upload(&self, values: &[f32]) -> Result<wgpu::Buffer, Error> {
-        self.check_not_lost()?;
-        let bytes = bytemuck::cast_slice(values);
-        device::scoped(&self.device, || {
-            device::buffer_with(&self.device, "batch_norm.tensor", bytes, TENSOR)
-        })
+        self.upload_bytes(bytemuck::cast_slice(values))
     }
 
-    /// A tensor of `elements` zeros on the GPU.
+    /// A tensor of `elements` zeros of four bytes on the GPU: 16-bit ones take half as many.
     ///
     /// # Errors
     /// [`Error::Wgpu`] if the device is out of memory or allows no buffer of that size;
@@ -174,6 +170,17 @@ impl Context {
                 usage: TENSOR,
                 mapped_at_creation: false,
             })
+        })
+    }
+
+    /// A buffer on the GPU with the given bytes, padded to whole words: for 16-bit tensors.
+    ///
+    /// # Errors
+    /// As [`upload`](Self::upload).
+    pub fn upload_bytes(&self, bytes: &[u8]) -> Result<wgpu::Buffer, Error> {
+        self.check_not_lost()?;
+        device::scoped(&self.device, || {
+            device::buffer_with(&self.device, "batch_norm.tensor", bytes, TENSOR)
         })
     }
 
@@ -219,6 +226,22 @@ impl Context {
         self.wait()?;
         // The answer is there, or another thread that polls is about to give it.
         finish(&staging, pollster::block_on(answer.receive()))
+    }
+
+    /// As [`download`](Self::download), as bytes, wherever the range starts and ends: for 16-bit
+    /// tensors.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn download_bytes(&self, range: impl Into<BufferRange>) -> Result<Vec<u8>, Error> {
+        let range = range.into();
+        let start = range.offset / 4 * 4;
+        let before = (range.offset - start) as usize;
+        let size = (before as u64 + range.size).next_multiple_of(4);
+        let words = self.download_words(BufferRange::new(&range.buffer, start, size))?;
+        let bytes: &[u8] = bytemuck::cast_slice(&words);
+        Ok(bytes[before..][..range.size as usize].to_vec())
     }
 
     /// The values of a range, asynchronous: does not block a thread, works in a browser.

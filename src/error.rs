@@ -25,6 +25,17 @@ pub enum Error {
     /// `epsilon` must be finite and above zero: it keeps the square root away from zero.
     #[error("epsilon must be finite and above 0, but is {0}")]
     InvalidEpsilon(f32),
+    /// The slope of leaky ReLU must be finite.
+    #[error("the slope of leaky ReLU must be finite, but is {0}")]
+    InvalidSlope(f32),
+    /// A number of an optimizer, or a bound of batch renormalization, is out of its range.
+    #[error("`{name}` is out of its range: {value}")]
+    InvalidHyperparameter {
+        /// The number.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
     /// An exponential momentum must be in `0..=1`.
     #[error("momentum must be from 0 to 1, but is {0}")]
     InvalidMomentum(f32),
@@ -99,6 +110,25 @@ pub enum Error {
         /// The tensor that shares bytes with it.
         other: &'static str,
     },
+    /// There are not as many weights as samples or positions, or as divide them.
+    #[error("the {positions} positions of {shape} cannot share {weights} weights evenly")]
+    WeightCount {
+        /// The shape.
+        shape: crate::Shape,
+        /// Its positions, outer · inner.
+        positions: u64,
+        /// Weights that are given.
+        weights: u64,
+    },
+    /// The forward pass wrote y over x, which the backward pass needs.
+    #[error("y was written over x, which the backward pass needs")]
+    InputOverwritten,
+    /// A backward pass is asked for no gradient, or for a step of γ and β without theirs.
+    #[error("the backward pass is asked for no gradient, or to step γ and β without theirs")]
+    NothingToDo,
+    /// dresidual is asked for, but the forward pass added no residual.
+    #[error("the forward pass has no residual, so there is no dresidual")]
+    NoResidual,
     /// The device's limits are below what is needed.
     #[error("{what} needs {need}, but the device's limit is {limit}")]
     LimitExceeded {

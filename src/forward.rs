@@ -1,15 +1,18 @@
 //! Forward: training and inference.
 
-use crate::plan::{Adapter, Params, Pass, Plan, SAVED_ROWS, row_stride};
-use crate::record::{Record, Tensors};
-use crate::{BatchNorm, BufferRange, Error, Momentum, Shape, State, device};
+use crate::plan::{Adapter, Kernel, Params, Pass, Plan, Request, SAVED_ROWS, row_stride};
+use crate::record::{Configuration, Record, Tensors};
+use crate::shader::Features;
+use crate::{
+    Activation, BatchNorm, BufferRange, Element, Error, Momentum, Shape, State, Weights, device,
+};
 
 /// Tensors and momentum of a training step.
 #[derive(Clone, Debug)]
 pub struct Training {
-    /// Input, `shape` elements of `f32`.
+    /// Input, as many elements as the shape has, of the type that the configuration names.
     pub x: BufferRange,
-    /// Output, as `x`; must not share bytes with it.
+    /// Output, as `x`. The range of `x` itself computes in place; any other must not overlap it.
     pub y: BufferRange,
     /// Weight of this batch in the running statistics.
     pub momentum: Momentum,
@@ -18,10 +21,19 @@ pub struct Training {
 /// Tensors of inference.
 #[derive(Clone, Debug)]
 pub struct Inference {
-    /// Input, `shape` elements of `f32`.
+    /// Input, as many elements as the shape has, of the type that the configuration names.
     pub x: BufferRange,
-    /// Output, as `x`; must not share bytes with it.
+    /// Output, as `x`. The range of `x` itself computes in place; any other must not overlap it.
     pub y: BufferRange,
+}
+
+/// Tensors that a forward pass may have beside its own; none by default.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Added before the activation, as x: y = act(γ·x̂ + β + residual).
+    pub residual: Option<BufferRange>,
+    /// Weights of samples or positions: a mask, where they are 0 and 1.
+    pub weights: Option<Weights>,
 }
 
 /// A statistic that a training step saves for the backward pass: one `f32` a channel.
@@ -37,6 +49,16 @@ pub enum Saved {
     Pivot = 2,
     /// μ minus the pivot.
     Remainder = 3,
+    /// What x − μ is multiplied by: γ·inv_std, with batch renormalization γ·r·inv_std.
+    Scale = 4,
+    /// What is added then: β, with batch renormalization β + γ·d.
+    Shift = 5,
+    /// m, the number of values; with weights their sum.
+    Count = 6,
+    /// r of batch renormalization, else 1.
+    RenormR = 7,
+    /// d of batch renormalization, else 0.
+    RenormD = 8,
 }
 
 /// A forward pass, bound to its buffers.
@@ -49,9 +71,13 @@ pub struct Forward {
     /// What the backward pass needs of the layer: it must plan and scale as this pass did.
     pub(crate) adapter: Adapter,
     pub(crate) common: Params,
+    pub(crate) element: Element,
+    pub(crate) activation: Activation,
+    pub(crate) in_place: bool,
     pub(crate) shape: Shape,
     pub(crate) state: State,
     pub(crate) x: BufferRange,
+    pub(crate) extras: Extras,
     /// Saved statistics and partial results; training only.
     pub(crate) work: Option<wgpu::Buffer>,
 }
@@ -87,7 +113,8 @@ impl BatchNorm {
     /// pass and, if tracked, enter the running statistics.
     ///
     /// μ = Σx/m; σ² = Σ(x − μ)²/m; y = γ·(x − μ)/√(σ² + ε) + β (S. Ioffe, C. Szegedy, "Batch
-    /// Normalization", 2015, algorithm 1), over the m = [`Shape::count`] values of each channel.
+    /// Normalization", 2015, algorithm 1), over the m = [`Shape::count`] values of each channel; then
+    /// the configuration's activation.
     ///
     /// # Errors
     /// [`Error::TooFewValues`] if m < 2; [`Error::InvalidMomentum`]; [`Error::InvalidChannels`] and
@@ -103,24 +130,32 @@ impl BatchNorm {
         shape: Shape,
         tensors: Training,
     ) -> Result<Forward, Error> {
-        match tensors.momentum {
-            Momentum::Exponential(alpha) if !(0.0..=1.0).contains(&alpha) => {
-                return Err(Error::InvalidMomentum(alpha));
-            }
-            _ => {}
-        }
-        shape.validate()?;
-        if shape.count() > u32::MAX as u64 {
-            return Err(Error::ShapeOverflow(shape));
-        }
-        if shape.count() < 2 {
-            return Err(Error::TooFewValues { shape, count: shape.count() });
-        }
-        let Training { x, y, momentum } = tensors;
-        self.bind_forward(device, state, shape, Pass::Training, x, y, momentum)
+        self.bind_training_with(device, state, shape, tensors, Extras::default())
     }
 
-    /// Binds inference: y = γ·(x − running mean)/√(running variance + ε) + β.
+    /// As [`bind_training`](Self::bind_training), with a residual or weights.
+    ///
+    /// With weights w: m = Σw, μ = Σw·x/m, σ² = Σw·(x − μ)²/m, and the unbiased running variance takes
+    /// σ²·m/(m − 1), or σ² where m ≤ 1. Where w is 0, y is 0 and nothing stored there matters. A batch
+    /// whose weights are all 0 leaves the running statistics as they are.
+    ///
+    /// # Errors
+    /// As [`bind_training`](Self::bind_training); [`Error::WeightCount`].
+    pub fn bind_training_with(
+        &self,
+        device: &wgpu::Device,
+        state: &State,
+        shape: Shape,
+        tensors: Training,
+        extras: Extras,
+    ) -> Result<Forward, Error> {
+        let Training { x, y, momentum } = tensors;
+        check_batch(shape, momentum)?;
+        self.bind_forward(device, state, shape, Pass::Training, x, y, extras, momentum)
+    }
+
+    /// Binds inference: y = γ·(x − running mean)/√(running variance + ε) + β, then the
+    /// configuration's activation.
     ///
     /// An empty batch is no work and no error.
     ///
@@ -133,8 +168,25 @@ impl BatchNorm {
         shape: Shape,
         tensors: Inference,
     ) -> Result<Forward, Error> {
+        self.bind_inference_with(device, state, shape, tensors, Extras::default())
+    }
+
+    /// As [`bind_inference`](Self::bind_inference), with a residual, or weights: where they are 0, y
+    /// is 0.
+    ///
+    /// # Errors
+    /// As [`bind_inference`](Self::bind_inference); [`Error::WeightCount`].
+    pub fn bind_inference_with(
+        &self,
+        device: &wgpu::Device,
+        state: &State,
+        shape: Shape,
+        tensors: Inference,
+        extras: Extras,
+    ) -> Result<Forward, Error> {
         let Inference { x, y } = tensors;
-        self.bind_forward(device, state, shape, Pass::Inference, x, y, Momentum::default())
+        let momentum = Momentum::default();
+        self.bind_forward(device, state, shape, Pass::Inference, x, y, extras, momentum)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -146,58 +198,105 @@ impl BatchNorm {
         pass: Pass,
         x: BufferRange,
         y: BufferRange,
+        extras: Extras,
         momentum: Momentum,
     ) -> Result<Forward, Error> {
-        shape.validate()?;
-        state.check(shape.channels())?;
-        let elements = shape.elements();
-        x.check("x", elements)?;
-        y.check("y", elements)?;
-        y.check_disjoint("y", &x, "x", elements)?;
-        for (name, tensor) in [("x", &x), ("y", &y)] {
-            tensor.check_apart(name, state.buffer(), "state")?;
-        }
-        let plan = Plan::new(&self.adapter, shape, pass, &[x.offset, y.offset])?;
+        let in_place = self.check_forward(state, shape, &x, &y, &extras)?;
+        let element = self.descriptor.element;
+        let mut offsets = vec![x.offset, y.offset];
+        offsets.extend(extras.residual.as_ref().map(|r| r.offset));
+        let request =
+            Request { element, weighted: extras.weights.is_some(), ..Request::new(pass, &offsets) };
+        let plan = Plan::new(&self.adapter, shape, &request)?;
         let work = match pass {
             Pass::Training => {
                 // The backward pass shares the buffer. Where its tensors start decides at most
                 // whether one binding covers them, so the extremes give the most it takes.
                 let channels = shape.channels();
                 let mut words = plan.work_words(channels);
-                for offset in [0, self.adapter.alignment - 4] {
-                    let backward = Plan::new(&self.adapter, shape, Pass::Backward, &[offset])?;
+                for offset in [0, self.adapter.alignment - element.size()] {
+                    let offsets = &[offset];
+                    let request = Request { pass: Pass::Backward, offsets, ..request };
+                    let backward = Plan::new(&self.adapter, shape, &request)?;
                     words = words.max(backward.work_words(channels));
                 }
                 Some(self.work_buffer(device, words)?)
             }
             _ => None,
         };
-        let common = self.common_params(momentum, shape.count());
-        let record = Record::new(
-            device,
-            &self.pipelines,
-            &plan,
+        let common = self.common_params(momentum);
+        let configuration = Configuration {
             pass,
-            common,
-            &Tensors {
-                state: state.buffer(),
-                work: work.as_ref(),
-                x: &x,
-                y: Some(&y),
-                dy: None,
-                dx: None,
+            element,
+            features: Features {
+                activation: self.descriptor.activation.code(),
+                residual: extras.residual.is_some(),
+                weighted: extras.weights.is_some(),
+                in_place,
+                ..Features::plain()
             },
-        )?;
+            common,
+        };
+        let tensors = Tensors {
+            state: Some(state.buffer()),
+            work: work.as_ref(),
+            x: Some(&x),
+            y: Some(&y).filter(|_| !in_place),
+            residual: extras.residual.as_ref(),
+            weights: extras.weights.as_ref(),
+            weight_span: extras.weight_span(shape),
+            ..Tensors::default()
+        };
+        let record =
+            Record::new(device, &self.pipelines, &plan, &FORWARD, &configuration, &tensors)?;
         Ok(Forward {
             record,
             pass,
             adapter: self.adapter,
             common,
+            element,
+            activation: self.descriptor.activation,
+            in_place,
             shape,
             state: state.clone(),
             x,
+            extras,
             work,
         })
+    }
+
+    /// Checks what a forward pass reads and writes; tells whether it computes in place.
+    fn check_forward(
+        &self,
+        state: &State,
+        shape: Shape,
+        x: &BufferRange,
+        y: &BufferRange,
+        extras: &Extras,
+    ) -> Result<bool, Error> {
+        shape.validate()?;
+        state.check(shape.channels())?;
+        let element = self.descriptor.element;
+        let (elements, bytes) = (shape.elements(), shape.elements() * element.size());
+        let in_place = y.is_same(x);
+        x.check("x", elements, element)?;
+        y.check("y", elements, element)?;
+        if !in_place {
+            y.check_disjoint("y", x, "x", bytes, bytes)?;
+        }
+        x.check_apart("x", state.buffer(), "state")?;
+        y.check_apart("y", state.buffer(), "state")?;
+        if let Some(residual) = &extras.residual {
+            residual.check("residual", elements, element)?;
+            residual.check_apart("residual", state.buffer(), "state")?;
+            y.check_disjoint("y", residual, "residual", bytes, bytes)?;
+        }
+        if let Some(weights) = &extras.weights {
+            weights.check(shape, self.adapter.largest_binding())?;
+            weights.range.check_apart("weights", state.buffer(), "state")?;
+            y.check_disjoint("y", &weights.range, "weights", bytes, weights.count * 4)?;
+        }
+        Ok(in_place)
     }
 
     pub(crate) fn work_buffer(
@@ -222,5 +321,33 @@ impl BatchNorm {
                 mapped_at_creation: false,
             })
         })
+    }
+}
+
+/// The kernels of a forward pass, in order.
+const FORWARD: [Kernel; 4] =
+    [Kernel::ForwardFused, Kernel::ForwardMoments, Kernel::ForwardNormalize, Kernel::Inference];
+
+/// Refuses momenta and batches that training cannot use.
+pub(crate) fn check_batch(shape: Shape, momentum: Momentum) -> Result<(), Error> {
+    match momentum {
+        Momentum::Exponential(alpha) if !(0.0..=1.0).contains(&alpha) => {
+            return Err(Error::InvalidMomentum(alpha));
+        }
+        _ => {}
+    }
+    shape.validate()?;
+    if shape.count() > u32::MAX as u64 {
+        return Err(Error::ShapeOverflow(shape));
+    }
+    if shape.count() < 2 {
+        return Err(Error::TooFewValues { shape, count: shape.count() });
+    }
+    Ok(())
+}
+
+impl Extras {
+    pub(crate) fn weight_span(&self, shape: Shape) -> u32 {
+        self.weights.as_ref().map_or(1, |w| w.span(shape))
     }
 }

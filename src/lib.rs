@@ -65,14 +65,17 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod activation;
 mod backward;
 mod batch_norm;
 mod context;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod device;
+mod element;
 mod error;
 mod forward;
+mod optimizer;
 pub mod plan;
 mod record;
 pub mod reference;
@@ -80,13 +83,18 @@ mod shader;
 mod shape;
 mod state;
 mod tensor;
+mod weights;
 
-pub use backward::{Backward, BackwardPass};
+pub use activation::Activation;
+pub use backward::{Backward, BackwardPass, Gradients};
 pub use batch_norm::{BatchNorm, BatchNormDescriptor, Momentum, RunningVariance};
 pub use context::{Context, ContextOptions};
+pub use element::Element;
 pub use error::Error;
-pub use forward::{Forward, Inference, Saved, Training};
+pub use forward::{Extras, Forward, Inference, Saved, Training};
+pub use optimizer::{Optimizer, Rule};
 pub use shape::{Layout, Shape};
 pub use state::{Row, State};
 pub use tensor::BufferRange;
+pub use weights::Weights;
 pub use wgpu;

@@ -10,7 +10,7 @@ mod geometry;
 #[cfg(test)]
 mod tests;
 
-use crate::{Error, Shape};
+use crate::{Element, Error, Shape};
 pub(crate) use geometry::BYTES_A_THREAD;
 #[cfg(test)]
 pub(crate) use geometry::MAX_QUADS;
@@ -79,8 +79,8 @@ impl Adapter {
 pub const BLOCK: u64 = 8;
 /// `MAX_COLUMNS` of shaders/tile/map.wgsl: columns of a tile.
 pub const MAX_COLUMNS: u64 = 1024;
-/// Rows of saved statistics in the work buffer, before the partials.
-pub const SAVED_ROWS: u64 = 4;
+/// Rows of the work buffer before the partials: `ROW_PARTIALS` of shaders/params.wgsl.
+pub const SAVED_ROWS: u64 = 11;
 /// Rows of one partial in the work buffer: four for moments; the two for sums take less.
 const PARTIAL_ROWS: u64 = 4;
 
@@ -124,6 +124,55 @@ pub enum Pass {
     Backward,
     /// dx, dγ, dβ through running statistics.
     BackwardFrozen,
+}
+
+/// What is planned, beside the shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// What is computed.
+    pub pass: Pass,
+    /// How tensors are stored.
+    pub element: Element,
+    /// Where tensors start in their buffers, in bytes; none stands for offsets of 0.
+    pub offsets: &'a [u64],
+    /// Whether positions have weights.
+    pub weighted: bool,
+    /// Backward: whether dx (or dresidual) is wanted.
+    pub input_gradient: bool,
+    /// Backward: whether dγ and dβ are wanted.
+    pub affine_gradients: bool,
+    /// Whether statistics and sums go through partial results even where a workgroup could own a
+    /// channel whole: for batches in parts.
+    pub in_parts: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A pass over `f32` tensors, everything that it can give, nothing fused.
+    pub const fn new(pass: Pass, offsets: &'a [u64]) -> Self {
+        Self {
+            pass,
+            element: Element::F32,
+            offsets,
+            weighted: false,
+            input_gradient: true,
+            affine_gradients: true,
+            in_parts: false,
+        }
+    }
+
+    /// Whether the last dispatch of a backward pass walks its tensors, and does not only merge sums.
+    fn walks_twice(&self) -> bool {
+        self.is_elementwise() || (self.pass == Pass::Backward && self.input_gradient)
+    }
+
+    /// Whether no sum over a channel is needed.
+    fn is_elementwise(&self) -> bool {
+        match self.pass {
+            Pass::Inference => true,
+            Pass::BackwardFrozen => !self.affine_gradients,
+            Pass::Training | Pass::Backward => false,
+        }
+    }
 }
 
 /// A compute kernel of the crate: a file in `shaders`, its entry point and its label.
@@ -207,6 +256,11 @@ pub struct Params {
     pub y_at: u32,
     pub dy_at: u32,
     pub dx_at: u32,
+    pub residual_at: u32,
+    pub dresidual_at: u32,
+    pub weights_at: u32,
+    pub first_position: u32,
+    pub weight_span: u32,
     pub lanes: u32,
     pub chunk: u32,
     pub splits: u32,
@@ -221,11 +275,21 @@ pub struct Params {
     pub epsilon: f32,
     pub momentum: f32,
     pub count: f32,
-    pub running_divisor: f32,
+    pub slope: f32,
     pub pad0: u32,
     pub pad1: u32,
-    pub pad2: u32,
 }
+
+// Bits of `Params::flags`, as in shaders/params.wgsl.
+pub(crate) const FLAG_GAMMA: u32 = 1;
+pub(crate) const FLAG_BETA: u32 = 2;
+pub(crate) const FLAG_TRACK: u32 = 4;
+pub(crate) const FLAG_CUMULATIVE: u32 = 8;
+pub(crate) const FLAG_UNBIASED: u32 = 16;
+pub(crate) const FLAG_RECORD: u32 = 32;
+pub(crate) const FLAG_RENORM: u32 = 64;
+pub(crate) const FLAG_OPTIMIZE: u32 = 128;
+pub(crate) const FLAG_ACCUMULATE: u32 = 256;
 
 /// Values from one row of the state or work buffer to the next: rows start at multiples of 256
 /// bytes, the largest offset alignment there is, so that each can be bound by itself.
@@ -234,20 +298,14 @@ pub fn row_stride(channels: u32) -> u64 {
 }
 
 impl Plan {
-    /// Plans `pass` over `shape`, for tensors that start at `offsets` in their buffers, in bytes;
-    /// none stands for offsets of 0.
+    /// Plans what is requested over `shape`.
     ///
     /// # Errors
     /// [`Error::InvalidChannels`], [`Error::ShapeOverflow`], [`Error::LimitExceeded`].
-    pub fn new(
-        adapter: &Adapter,
-        shape: Shape,
-        pass: Pass,
-        offsets: &[u64],
-    ) -> Result<Self, Error> {
+    pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Result<Self, Error> {
         shape.validate()?;
         let adapter = &adapter.within(&Adapter { alignment: 4, ..*adapter });
-        let geometry = Geometry::new(adapter, shape, pass, offsets);
+        let geometry = Geometry::new(adapter, shape, request);
         let pieces = geometry.pieces(adapter)?;
         let across = pieces.iter().map(|p| geometry.across(p)).max().unwrap_or(0);
         let walk = pieces.iter().map(|p| geometry.walk(p)).max().unwrap_or(0);
@@ -255,8 +313,10 @@ impl Plan {
         let owned = geometry.owned(workgroup, lanes);
         let whole = pieces.iter().all(|p| p.turn == 0);
         let turns = pieces.iter().map(|p| p.turn).max().unwrap_or(0) + 1;
-        let splits = geometry.splits(adapter, pass, across.div_ceil(owned), walk, lanes, turns);
-        let path = if splits == 1 && whole { Path::Fused } else { Path::Split };
+        let splits = geometry.splits(adapter, across.div_ceil(owned), walk, lanes, turns);
+        let elementwise = request.is_elementwise();
+        let fused = splits == 1 && whole && !request.in_parts && !elementwise;
+        let path = if fused { Path::Fused } else { Path::Split };
 
         let mut plan = Self {
             mapping: geometry.mapping,
@@ -272,11 +332,12 @@ impl Plan {
             plan.pieces.clear();
             return Ok(plan);
         }
-        if path == Path::Split && pass != Pass::Inference {
+        if path == Path::Split && !elementwise {
             plan.slots = (splits * turns) as u32;
         }
-        let kernels: &[Kernel] = match (pass, path) {
+        let kernels: &[Kernel] = match (request.pass, path) {
             (Pass::Inference, _) => &[Kernel::Inference],
+            (Pass::BackwardFrozen, _) if elementwise => &[Kernel::BackwardInput],
             (Pass::Training, Path::Fused) => &[Kernel::ForwardFused],
             (Pass::Training, Path::Split) => &[Kernel::ForwardMoments, Kernel::ForwardNormalize],
             (_, Path::Fused) => &[Kernel::BackwardFused],
@@ -284,7 +345,7 @@ impl Plan {
         };
         for &kernel in kernels {
             for (index, piece) in plan.pieces.iter().enumerate() {
-                let merges_only = kernel == Kernel::BackwardInput && pass == Pass::BackwardFrozen;
+                let merges_only = kernel == Kernel::BackwardInput && !request.walks_twice();
                 if merges_only && piece.turn > 0 {
                     continue;
                 }

@@ -1,18 +1,25 @@
 //! A plan with its pipelines and bind groups: all that recording needs.
 
-use crate::plan::{Params, Pass, Piece, Plan, Step};
-use crate::shader::{Binding, Pipelines, Variant};
+use crate::plan::{Kernel, Params, Pass, Piece, Plan, Step};
+use crate::shader::{Binding, Features, Pipelines, Variant};
 use crate::tensor::BufferRange;
-use crate::{Error, device};
+use crate::{Element, Error, Weights, device};
 
-/// What a pass binds beside the parameter block.
+/// What a pass binds beside the parameter block. What is `None` but bound nevertheless is a dummy,
+/// which the kernels leave alone.
+#[derive(Clone, Copy, Default)]
 pub struct Tensors<'a> {
-    pub state: &'a wgpu::Buffer,
+    pub state: Option<&'a wgpu::Buffer>,
     pub work: Option<&'a wgpu::Buffer>,
-    pub x: &'a BufferRange,
+    pub x: Option<&'a BufferRange>,
     pub y: Option<&'a BufferRange>,
     pub dy: Option<&'a BufferRange>,
     pub dx: Option<&'a BufferRange>,
+    pub residual: Option<&'a BufferRange>,
+    pub dresidual: Option<&'a BufferRange>,
+    pub weights: Option<&'a Weights>,
+    /// Positions that share a weight.
+    pub weight_span: u32,
 }
 
 /// The dispatches of a pass, ready to be recorded any number of times.
@@ -29,70 +36,99 @@ struct Dispatch {
     workgroups: [u32; 2],
 }
 
+/// What the kernels of a pass are compiled with, and the parameters that the plan does not know: ε,
+/// momentum, flags.
+#[derive(Clone, Copy)]
+pub struct Configuration {
+    pub pass: Pass,
+    pub element: Element,
+    pub features: Features,
+    pub common: Params,
+}
+
 impl Record {
-    /// Compiles what is not compiled yet and creates parameter block and bind groups. `common`
-    /// holds the parameters that the plan does not know: ε, momentum, flags.
+    /// Compiles what is not compiled yet and creates parameter block and bind groups for the steps
+    /// of `plan` whose kernel is one of `kernels`.
     pub fn new(
         device: &wgpu::Device,
         pipelines: &Pipelines,
         plan: &Plan,
-        pass: Pass,
-        common: Params,
+        kernels: &[Kernel],
+        configuration: &Configuration,
         tensors: &Tensors<'_>,
     ) -> Result<Self, Error> {
+        let Configuration { pass, element, features, common } = *configuration;
         let label = pass.label();
         let limits = device.limits();
         let alignment = limits.min_storage_buffer_offset_alignment.max(4) as u64;
         let slot = (size_of::<Params>() as u64)
             .next_multiple_of(limits.min_uniform_buffer_offset_alignment.max(16) as u64);
+        let steps: Vec<&Step> =
+            plan.steps.iter().filter(|step| kernels.contains(&step.kernel)).collect();
+        let weights = tensors.weights.map(|w| w.window(alignment));
 
-        let mut blocks = vec![0u8; slot as usize * plan.steps.len()];
-        for (step, block) in plan.steps.iter().zip(blocks.chunks_exact_mut(slot as usize)) {
+        let mut blocks = vec![0u8; slot as usize * steps.len()];
+        for (step, block) in steps.iter().zip(blocks.chunks_exact_mut(slot as usize)) {
             let piece = &plan.pieces[step.piece];
-            let at = |t: Option<&BufferRange>| t.map_or(0, |t| t.window(piece, alignment).1);
+            let at = |tensor: Option<&BufferRange>| {
+                tensor.map_or(0, |t| t.window(piece.start, piece.length, element, alignment).1)
+            };
+            let over = |tensor, instead| if features.in_place { at(instead) } else { at(tensor) };
             let params = Params {
                 epsilon: common.epsilon,
                 momentum: common.momentum,
-                flags: common.flags,
-                running_divisor: common.running_divisor,
-                x_at: at(Some(tensors.x)),
-                y_at: at(tensors.y),
+                slope: common.slope,
+                flags: step.params.flags | common.flags,
+                x_at: at(tensors.x),
+                y_at: over(tensors.y, tensors.x),
                 dy_at: at(tensors.dy),
-                dx_at: at(tensors.dx),
+                dx_at: over(tensors.dx, tensors.dy),
+                residual_at: at(tensors.residual),
+                dresidual_at: at(tensors.dresidual),
+                weights_at: weights.as_ref().map_or(0, |w| w.1),
+                weight_span: tensors.weight_span.max(1),
+                count: if features.weighted { 0.0 } else { step.params.count },
                 ..step.params
             };
             block[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&params));
         }
-        let variants: Vec<_> = plan
-            .steps
+        let variants: Vec<_> = steps
             .iter()
-            .map(|step| pipelines.get(device, Variant::new(plan, pass, step.kernel)))
+            .map(|step| {
+                pipelines.get(device, Variant::new(plan, pass, element, features, step.kernel))
+            })
             .collect::<Result<_, _>>()?;
+        let dummies = pipelines.dummies(device)?;
         let dispatches = device::scoped(device, || {
             let uniform = wgpu::BufferUsages::UNIFORM;
             let params = device::buffer_with(device, "batch_norm.params", &blocks, uniform);
-            let bind = |(index, step): (usize, &Step)| {
+            let bind = |(index, step): (usize, &&Step)| {
                 let piece = &plan.pieces[step.piece];
                 let variant = &variants[index];
-                let resource = |binding: Binding| match binding {
-                    Binding::Params => Some(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer: &params,
-                        offset: index as u64 * slot,
-                        size: std::num::NonZeroU64::new(size_of::<Params>() as u64),
-                    })),
-                    Binding::State => Some(tensors.state.as_entire_binding()),
-                    Binding::Work => tensors.work.map(|b| b.as_entire_binding()),
-                    Binding::X => window(Some(tensors.x), piece, alignment),
-                    Binding::Y => window(tensors.y, piece, alignment),
-                    Binding::Dy => window(tensors.dy, piece, alignment),
-                    Binding::Dx => window(tensors.dx, piece, alignment),
-                };
+                let window = |tensor| window(tensor, piece, element, alignment);
                 let entries: Vec<_> = pass
                     .bindings()
                     .iter()
-                    .filter_map(|&b| {
-                        resource(b)
-                            .map(|resource| wgpu::BindGroupEntry { binding: b as u32, resource })
+                    .map(|&binding| {
+                        let bound = match binding {
+                            Binding::Params => Some(wgpu::BufferBinding {
+                                buffer: &params,
+                                offset: index as u64 * slot,
+                                size: std::num::NonZeroU64::new(size_of::<Params>() as u64),
+                            }),
+                            Binding::State => tensors.state.map(|b| b.as_entire_buffer_binding()),
+                            Binding::Work => tensors.work.map(|b| b.as_entire_buffer_binding()),
+                            Binding::X => window(tensors.x),
+                            Binding::Y => window(tensors.y),
+                            Binding::Dy => window(tensors.dy),
+                            Binding::Dx => window(tensors.dx),
+                            Binding::Residual => window(tensors.residual),
+                            Binding::DResidual => window(tensors.dresidual),
+                            Binding::Weights => weights.as_ref().map(|w| w.0.clone()),
+                        };
+                        let bound = bound.unwrap_or_else(|| dummies.binding(binding));
+                        let resource = wgpu::BindingResource::Buffer(bound);
+                        wgpu::BindGroupEntry { binding: binding as u32, resource }
                     })
                     .collect();
                 let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -103,7 +139,7 @@ impl Record {
                 let pipeline = variant.pipeline.clone();
                 Dispatch { pipeline, bind_group, workgroups: step.workgroups }
             };
-            plan.steps.iter().enumerate().map(bind).collect()
+            steps.iter().enumerate().map(bind).collect()
         })?;
         Ok(Self { label, dispatches })
     }
@@ -134,9 +170,10 @@ impl Record {
 fn window<'a>(
     tensor: Option<&'a BufferRange>,
     piece: &Piece,
+    element: Element,
     alignment: u64,
-) -> Option<wgpu::BindingResource<'a>> {
-    tensor.map(|t| wgpu::BindingResource::Buffer(t.window(piece, alignment).0))
+) -> Option<wgpu::BufferBinding<'a>> {
+    tensor.map(|t| t.window(piece.start, piece.length, element, alignment).0)
 }
 
 impl Pass {

@@ -3,7 +3,7 @@
 //! Independent of the kernels: plain loops over [`Shape::index`], two passes for the variance,
 //! every sum in `f64`. The formulas are those of S. Ioffe, C. Szegedy, "Batch Normalization", 2015.
 
-use crate::{Momentum, RunningVariance, Shape};
+use crate::{Activation, Momentum, RunningVariance, Shape};
 
 /// μ and σ² of every channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,11 +23,27 @@ pub struct AffineParams<'a> {
     pub beta: Option<&'a [f32]>,
 }
 
+/// What may come with a pass; none by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// Applied to γ·x̂ + β + residual.
+    pub activation: Activation,
+    /// Added before the activation, as x.
+    pub residual: Option<&'a [f32]>,
+    /// Weights of samples or positions, as many as divide the positions: see
+    /// [`Weights`](crate::Weights).
+    pub weights: Option<&'a [f32]>,
+    /// r and d of batch renormalization, a pair a channel, which take the place of 1 and 0.
+    pub corrections: Option<&'a [(f64, f64)]>,
+}
+
 /// What the backward pass gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {
     /// Gradient by x.
     pub dx: Vec<f64>,
+    /// Gradient by the residual.
+    pub dresidual: Vec<f64>,
     /// Gradient by γ.
     pub dgamma: Vec<f64>,
     /// Gradient by β.
@@ -45,16 +61,27 @@ fn channel(shape: Shape, c: u32) -> impl Iterator<Item = usize> {
 /// # Panics
 /// If `x` has fewer elements than the shape.
 pub fn statistics(shape: Shape, x: &[f32]) -> Statistics {
-    let m = shape.count() as f64;
-    let mean: Vec<f64> = (0..shape.channels())
-        .map(|c| channel(shape, c).map(|i| x[i] as f64).sum::<f64>() / m)
-        .collect();
-    let variance = (0..shape.channels())
-        .map(|c| {
-            let mean = mean[c as usize];
-            channel(shape, c).map(|i| (x[i] as f64 - mean).powi(2)).sum::<f64>() / m
-        })
-        .collect();
+    weighted_statistics(shape, x, Extras::default())
+}
+
+/// As [`statistics`], with the weights of `extras`: μ = Σw·x/m, σ² = Σw·(x − μ)²/m, m = Σw. Where
+/// m is 0 both are 0.
+///
+/// # Panics
+/// If a slice has fewer values than the shape asks for.
+pub fn weighted_statistics(shape: Shape, x: &[f32], extras: Extras<'_>) -> Statistics {
+    let m = extras.count(shape).max(f64::MIN_POSITIVE);
+    let weighted_mean = |c: u32, value: &dyn Fn(usize) -> f64| {
+        let terms = channel(shape, c).zip(0..).filter_map(|(i, position)| {
+            let weight = extras.weight(shape, position);
+            (weight > 0.0).then(|| weight * value(i))
+        });
+        terms.sum::<f64>() / m
+    };
+    let mean: Vec<f64> =
+        (0..shape.channels()).map(|c| weighted_mean(c, &|i| x[i] as f64)).collect();
+    let square = |c: u32, i: usize| (x[i] as f64 - mean[c as usize]).powi(2);
+    let variance = (0..shape.channels()).map(|c| weighted_mean(c, &|i| square(c, i))).collect();
     Statistics { mean, variance }
 }
 
@@ -70,15 +97,51 @@ pub fn normalize(
     epsilon: f32,
     affine: AffineParams<'_>,
 ) -> Vec<f64> {
+    forward(shape, x, statistics, epsilon, affine, Extras::default())
+}
+
+/// As [`normalize`], with all that may come with it: y = act(γ·(x̂·r + d) + β + residual), and 0 where
+/// a weight is 0.
+///
+/// # Panics
+/// If a slice has fewer values than the shape asks for.
+pub fn forward(
+    shape: Shape,
+    x: &[f32],
+    statistics: &Statistics,
+    epsilon: f32,
+    affine: AffineParams<'_>,
+    extras: Extras<'_>,
+) -> Vec<f64> {
     let mut y = vec![0.0; shape.elements() as usize];
     for c in 0..shape.channels() {
-        let (gamma, beta) = affine.of(c);
-        let inv_std = inv_std(statistics.variance[c as usize], epsilon);
-        for i in channel(shape, c) {
-            y[i] = gamma * (x[i] as f64 - statistics.mean[c as usize]) * inv_std + beta;
+        let z = z_of(c, x, statistics, epsilon, affine, extras);
+        for (i, position) in channel(shape, c).zip(0..) {
+            if extras.weight(shape, position) > 0.0 {
+                y[i] = extras.activation.value(z(i));
+            }
         }
     }
     y
+}
+
+/// What the activation is applied to, of the elements of channel `c`.
+fn z_of<'a>(
+    c: u32,
+    x: &'a [f32],
+    statistics: &Statistics,
+    epsilon: f32,
+    affine: AffineParams<'_>,
+    extras: Extras<'a>,
+) -> impl Fn(usize) -> f64 + 'a {
+    let (gamma, beta) = affine.of(c);
+    let mean = statistics.mean[c as usize];
+    let inv_std = inv_std(statistics.variance[c as usize], epsilon);
+    let (r, d) = extras.correction(c);
+    move |i| {
+        let x_hat = (x[i] as f64 - mean) * inv_std;
+        gamma * (x_hat * r + d) + beta + extras.residual.map_or(0.0, |residual| residual[i] as f64)
+    }
 }
 
 /// 1/√(σ² + ε).
@@ -87,22 +150,27 @@ pub fn inv_std(variance: f64, epsilon: f32) -> f64 {
 }
 
 /// Running statistics after a batch: r ← (1 − α)·r + α·(batch value). `batches` counts the batches
-/// seen, this one included; `m` is the number of values a channel.
+/// seen, this one included; `m` is the number of values a channel, or the sum of their weights. Where
+/// m is 1 or less, so that there is no unbiased variance, the biased one enters; where it is 0, nothing
+/// does.
 pub fn update_running(
     running: &mut Statistics,
     batch: &Statistics,
     momentum: Momentum,
     variance: RunningVariance,
     batches: u32,
-    m: u64,
+    m: f64,
 ) {
+    if m <= 0.0 {
+        return;
+    }
     let alpha = match momentum {
         Momentum::Exponential(alpha) => alpha as f64,
         Momentum::Cumulative => 1.0 / batches as f64,
     };
     let correction = match variance {
-        RunningVariance::Unbiased => m as f64 / (m as f64 - 1.0),
-        RunningVariance::Biased => 1.0,
+        RunningVariance::Unbiased if m > 1.0 => m / (m - 1.0),
+        _ => 1.0,
     };
     for (r, b) in running.mean.iter_mut().zip(&batch.mean) {
         *r = (1.0 - alpha) * *r + alpha * b;
@@ -110,6 +178,26 @@ pub fn update_running(
     for (r, b) in running.variance.iter_mut().zip(&batch.variance) {
         *r = (1.0 - alpha) * *r + alpha * b * correction;
     }
+}
+
+/// r and d of batch renormalization, a pair a channel: r = σ/σ_running within 1/r_max..r_max,
+/// d = (μ − μ_running)/σ_running within ±d_max, with √(σ² + ε) for σ (S. Ioffe, "Batch Renormalization",
+/// 2017, algorithm 1).
+pub fn renormalization(
+    batch: &Statistics,
+    running: &Statistics,
+    epsilon: f32,
+    r_max: f32,
+    d_max: f32,
+) -> Vec<(f64, f64)> {
+    let of = |c: usize| {
+        let inv_running = inv_std(running.variance[c], epsilon);
+        let r = inv_running / inv_std(batch.variance[c], epsilon);
+        let d = (batch.mean[c] - running.mean[c]) * inv_running;
+        let (r_max, d_max) = (r_max as f64, d_max as f64);
+        (r.clamp(1.0 / r_max, r_max), d.clamp(-d_max, d_max))
+    };
+    (0..batch.mean.len()).map(of).collect()
 }
 
 /// Gradients by x, γ and β: dβ = Σdy; dγ = Σdy·x̂; dx = γ·inv_std·(dy − dβ/m − x̂·dγ/m), or, if the
@@ -126,24 +214,77 @@ pub fn backward(
     epsilon: f32,
     affine: AffineParams<'_>,
 ) -> Gradients {
-    let m = shape.count() as f64;
+    backward_with(shape, x, dy, statistics, frozen, epsilon, affine, Extras::default())
+}
+
+/// As [`backward`], with all that may come with the forward pass. With dz = dy·act'(z), 0 where a
+/// weight is 0: dresidual = dz; dβ = Σdz; dγ = Σdz·(x̂·r + d);
+/// dx = γ·r·inv_std·(dz − w·Σdz/m − w·x̂·Σdz·x̂/m), r and d being constants.
+///
+/// # Panics
+/// If a slice has fewer values than the shape asks for.
+#[allow(clippy::too_many_arguments)]
+pub fn backward_with(
+    shape: Shape,
+    x: &[f32],
+    dy: &[f32],
+    statistics: &Statistics,
+    frozen: bool,
+    epsilon: f32,
+    affine: AffineParams<'_>,
+    extras: Extras<'_>,
+) -> Gradients {
+    let m = extras.count(shape).max(f64::MIN_POSITIVE);
     let mut dx = vec![0.0; shape.elements() as usize];
+    let mut dresidual = dx.clone();
     let (mut all_dgamma, mut all_dbeta) = (Vec::new(), Vec::new());
     for c in 0..shape.channels() {
         let (gamma, _) = affine.of(c);
+        let (r, d) = extras.correction(c);
         let mean = statistics.mean[c as usize];
         let inv_std = inv_std(statistics.variance[c as usize], epsilon);
         let x_hat = |i: usize| (x[i] as f64 - mean) * inv_std;
-        let dbeta: f64 = channel(shape, c).map(|i| dy[i] as f64).sum();
-        let dgamma: f64 = channel(shape, c).map(|i| dy[i] as f64 * x_hat(i)).sum();
-        for i in channel(shape, c) {
-            let through_statistics = if frozen { 0.0 } else { dbeta / m + x_hat(i) * dgamma / m };
-            dx[i] = gamma * inv_std * (dy[i] as f64 - through_statistics);
+        let z = z_of(c, x, statistics, epsilon, affine, extras);
+        let present = || {
+            let positions = channel(shape, c).zip(0..);
+            positions.map(|(i, position)| (i, extras.weight(shape, position))).filter(|p| p.1 > 0.0)
+        };
+        for (i, _) in present() {
+            dresidual[i] = dy[i] as f64 * extras.activation.slope(z(i));
         }
-        all_dgamma.push(dgamma);
+        let dz = &dresidual;
+        let dbeta: f64 = present().map(|(i, _)| dz[i]).sum();
+        let dz_x_hat: f64 = present().map(|(i, _)| dz[i] * x_hat(i)).sum();
+        for (i, w) in present() {
+            let through_statistics =
+                if frozen { 0.0 } else { w * (dbeta / m + x_hat(i) * dz_x_hat / m) };
+            dx[i] = gamma * r * inv_std * (dz[i] - through_statistics);
+        }
+        all_dgamma.push(dz_x_hat * r + dbeta * d);
         all_dbeta.push(dbeta);
     }
-    Gradients { dx, dgamma: all_dgamma, dbeta: all_dbeta }
+    Gradients { dx, dresidual, dgamma: all_dgamma, dbeta: all_dbeta }
+}
+
+impl Extras<'_> {
+    /// The weight of a channel's value at `position` in its line; 0 for what is no weight.
+    fn weight(&self, shape: Shape, position: usize) -> f64 {
+        let Some(weights) = self.weights else { return 1.0 };
+        let span = (shape.count() as usize / weights.len().max(1)).max(1);
+        (weights[position / span] as f64).max(0.0)
+    }
+
+    /// m, the sum of the weights.
+    pub fn count(&self, shape: Shape) -> f64 {
+        match self.weights {
+            None => shape.count() as f64,
+            Some(_) => (0..shape.count() as usize).map(|p| self.weight(shape, p)).sum(),
+        }
+    }
+
+    fn correction(&self, c: u32) -> (f64, f64) {
+        self.corrections.map_or((1.0, 0.0), |corrections| corrections[c as usize])
+    }
 }
 
 impl AffineParams<'_> {
@@ -170,20 +311,23 @@ mod tests {
 
     /// dx, dγ and dβ against central differences of the loss Σ w·y, in which dy = w. The step
     /// 2⁻⁷ leaves an error of its square times the third derivative, below 1e-3.
-    fn check_gradients(shape: Shape, frozen: bool) {
+    fn check_gradients(shape: Shape, frozen: bool, extras: Extras<'_>) {
         let c = shape.channels() as u64;
         let (x, w) = (values(shape.elements(), 1), values(shape.elements(), 77));
         let (gamma, beta) = (values(c, 5), values(c, 9));
         let fixed = Statistics { mean: vec![0.1; c as usize], variance: vec![0.7; c as usize] };
-        let loss = |x: &[f32], gamma: &[f32], beta: &[f32]| -> f64 {
-            let stats = if frozen { fixed.clone() } else { statistics(shape, x) };
+        let statistics_of = |x: &[f32]| {
+            if frozen { fixed.clone() } else { weighted_statistics(shape, x, extras) }
+        };
+        let loss = |x: &[f32], gamma: &[f32], beta: &[f32], residual: Option<&[f32]>| -> f64 {
+            let stats = statistics_of(x);
             let affine = AffineParams { gamma: Some(gamma), beta: Some(beta) };
-            let y = normalize(shape, x, &stats, 1e-3, affine);
+            let y = forward(shape, x, &stats, 1e-3, affine, Extras { residual, ..extras });
             y.iter().zip(&w).map(|(y, &w)| y * w as f64).sum()
         };
-        let stats = if frozen { fixed.clone() } else { statistics(shape, &x) };
+        let stats = statistics_of(&x);
         let affine = AffineParams { gamma: Some(&gamma), beta: Some(&beta) };
-        let gradients = backward(shape, &x, &w, &stats, frozen, 1e-3, affine);
+        let gradients = backward_with(shape, &x, &w, &stats, frozen, 1e-3, affine, extras);
         let check = |name: &str, gradient: &[f64], of: &dyn Fn(usize, f32) -> f64| {
             for (i, &expected) in gradient.iter().enumerate() {
                 let h = 1.0 / 128.0;
@@ -199,17 +343,61 @@ mod tests {
             values[i] += h;
             values
         };
-        check("dx", &gradients.dx, &|i, h| loss(&moved(&x, i, h), &gamma, &beta));
-        check("dgamma", &gradients.dgamma, &|i, h| loss(&x, &moved(&gamma, i, h), &beta));
-        check("dbeta", &gradients.dbeta, &|i, h| loss(&x, &gamma, &moved(&beta, i, h)));
+        let residual = extras.residual;
+        check("dx", &gradients.dx, &|i, h| loss(&moved(&x, i, h), &gamma, &beta, residual));
+        check("dgamma", &gradients.dgamma, &|i, h| loss(&x, &moved(&gamma, i, h), &beta, residual));
+        check("dbeta", &gradients.dbeta, &|i, h| loss(&x, &gamma, &moved(&beta, i, h), residual));
+        if let Some(residual) = residual {
+            let loss = |i, h| loss(&x, &gamma, &beta, Some(&moved(residual, i, h)));
+            check("dresidual", &gradients.dresidual, &loss);
+        }
     }
 
     #[test]
     fn gradients_are_central_differences() {
         for shape in [Shape::nchw(4, 3, 2, 2), Shape::nc(8, 2), Shape::channels_last(12, 3)] {
-            check_gradients(shape, false);
-            check_gradients(shape, true);
+            for frozen in [false, true] {
+                check_gradients(shape, frozen, Extras::default());
+                let residual = values(shape.elements(), 33);
+                let weights = [0.0, 1.0, 2.5, 0.5];
+                let corrections = vec![(0.8, 0.3); shape.channels() as usize];
+                // Without kinks, which central differences cannot see.
+                for activation in [Activation::Gelu, Activation::Sigmoid] {
+                    let extras =
+                        Extras { activation, residual: Some(&residual), ..Default::default() };
+                    check_gradients(shape, frozen, extras);
+                    let extras = Extras { weights: Some(&weights), ..extras };
+                    check_gradients(shape, frozen, extras);
+                    let extras = Extras { corrections: Some(&corrections), ..extras };
+                    check_gradients(shape, frozen, extras);
+                }
+            }
         }
+    }
+
+    /// Whole weights are copies: of a sample and its position.
+    #[test]
+    fn weights_count_values() {
+        let weights = [2.0, 0.0, 1.0];
+        let extras = Extras { weights: Some(&weights), ..Default::default() };
+        let x = [1.0, 10.0, f32::NAN, f32::NAN, 4.0, 30.0];
+        let have = weighted_statistics(Shape::nc(3, 2), &x, extras);
+        let copies = statistics(Shape::nc(3, 2), &[1.0, 10.0, 1.0, 10.0, 4.0, 30.0]);
+        assert_eq!(have, copies);
+        assert_eq!(extras.count(Shape::nc(3, 2)), 3.0);
+        let y = forward(Shape::nc(3, 2), &x, &have, 1e-5, AffineParams::default(), extras);
+        assert_eq!(y[2..4], [0.0, 0.0]);
+    }
+
+    #[test]
+    fn renormalization_keeps_within_its_bounds() {
+        let running = Statistics { mean: vec![0.0; 3], variance: vec![4.0 - 1e-5f32 as f64; 3] };
+        let batch = Statistics {
+            mean: vec![1.0, 100.0, -100.0],
+            variance: [16.0, 4000.0, 0.01].map(|v| v - 1e-5f32 as f64).to_vec(),
+        };
+        let have = renormalization(&batch, &running, 1e-5, 3.0, 5.0);
+        assert_eq!(have, [(2.0, 0.5), (3.0, 5.0), (1.0 / 3.0, -5.0)]);
     }
 
     #[test]
@@ -223,9 +411,9 @@ mod tests {
         let batch = Statistics { mean: vec![2.0], variance: vec![3.0] };
         let mut running = Statistics { mean: vec![0.0], variance: vec![1.0] };
         let half = Momentum::Exponential(0.5);
-        update_running(&mut running, &batch, half, RunningVariance::Unbiased, 1, 4);
+        update_running(&mut running, &batch, half, RunningVariance::Unbiased, 1, 4.0);
         assert_eq!(running, Statistics { mean: vec![1.0], variance: vec![2.5] });
-        update_running(&mut running, &batch, Momentum::Cumulative, RunningVariance::Biased, 2, 4);
+        update_running(&mut running, &batch, Momentum::Cumulative, RunningVariance::Biased, 2, 4.0);
         assert_eq!(running, Statistics { mean: vec![1.5], variance: vec![2.75] });
     }
 }

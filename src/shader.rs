@@ -3,10 +3,11 @@
 //! A variant is a kernel, a mapping, an access and a few numbers. Files choose what code there is
 //! and are joined in order; override constants choose the numbers.
 
-use crate::Error;
 use crate::plan::{Access, Kernel, Mapping, Pass, Plan};
+use crate::{Activation, Element, Error};
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::num::NonZeroU64;
+use std::sync::{Mutex, OnceLock};
 
 macro_rules! wgsl {
     ($($file:literal),*) => { &[$(include_str!(concat!("../shaders/", $file, ".wgsl"))),*] };
@@ -23,6 +24,9 @@ pub enum Binding {
     Y = 4,
     Dy = 5,
     Dx = 6,
+    Residual = 7,
+    DResidual = 8,
+    Weights = 9,
 }
 
 impl Kernel {
@@ -39,7 +43,7 @@ impl Kernel {
         }
     }
 
-    /// The kernel's file, after those that it needs besides parameters, tensor and mapping.
+    /// The kernel's file, after those that it needs besides parameters, tensor, mapping and weights.
     fn files(self, mapping: Mapping) -> &'static [&'static str] {
         match mapping {
             Mapping::Rows | Mapping::Columns => self.walk_files(),
@@ -51,7 +55,7 @@ impl Kernel {
     fn walk_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardFused => wgsl!(
-                "moments", "statistics", "normalize",
+                "moments", "activation", "normalize", "settings", "statistics",
                 "walk/moments", "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
@@ -59,23 +63,25 @@ impl Kernel {
                 "walk/moments", "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
-                "moments", "partial_moments", "statistics", "normalize",
+                "moments", "partial_moments", "activation", "normalize", "settings", "statistics",
                 "walk/moments", "walk/normalize", "walk/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
-                "normalize",
+                "activation", "normalize",
                 "walk/normalize", "walk/inference"
             ),
             Kernel::BackwardFused => wgsl!(
-                "gradient_sums", "gradient_input",
+                "activation", "normalize", "gradient_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
                 "walk/sums", "walk/input", "walk/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
-                "gradient_sums", "partial_sums",
+                "activation", "normalize", "gradient_sums", "partial_sums",
                 "walk/sums", "walk/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
-                "gradient_sums", "partial_sums", "gradient_input",
+                "activation", "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
                 "walk/sums", "walk/input", "walk/backward_input"
             ),
         }
@@ -85,7 +91,7 @@ impl Kernel {
     fn tile_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardFused => wgsl!(
-                "moments", "statistics", "normalize",
+                "moments", "activation", "normalize", "settings", "statistics",
                 "tile/moments", "tile/normalize", "tile/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
@@ -93,23 +99,25 @@ impl Kernel {
                 "tile/moments", "tile/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
-                "moments", "partial_moments", "statistics", "normalize",
+                "moments", "partial_moments", "activation", "normalize", "settings", "statistics",
                 "tile/normalize", "tile/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
-                "normalize",
+                "activation", "normalize",
                 "tile/normalize", "tile/inference"
             ),
             Kernel::BackwardFused => wgsl!(
-                "gradient_sums", "gradient_input",
+                "activation", "normalize", "gradient_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
                 "tile/sums", "tile/input", "tile/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
-                "gradient_sums", "partial_sums",
+                "activation", "normalize", "gradient_sums", "partial_sums",
                 "tile/sums", "tile/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
-                "gradient_sums", "partial_sums", "gradient_input",
+                "activation", "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
                 "tile/sums", "tile/input", "tile/backward_input"
             ),
         }
@@ -121,9 +129,54 @@ impl Pass {
     pub fn bindings(self) -> &'static [Binding] {
         use Binding::*;
         match self {
-            Pass::Training => &[Params, State, Work, X, Y],
-            Pass::Inference => &[Params, State, X, Y],
-            Pass::Backward | Pass::BackwardFrozen => &[Params, State, Work, X, Dy, Dx],
+            Pass::Training => &[Params, State, Work, X, Y, Residual, Weights],
+            Pass::Inference => &[Params, State, X, Y, Residual, Weights],
+            Pass::Backward | Pass::BackwardFrozen => {
+                &[Params, State, Work, X, Dy, Dx, Residual, DResidual, Weights]
+            }
+        }
+    }
+}
+
+/// What is fused into the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Features {
+    /// [`Activation::code`].
+    pub activation: u32,
+    pub residual: bool,
+    pub weighted: bool,
+    /// y over x, or dx over dy.
+    pub in_place: bool,
+    /// What a backward pass gives.
+    pub affine: bool,
+    pub dx: bool,
+    pub dresidual: bool,
+}
+
+impl Features {
+    /// Nothing fused, and all gradients.
+    pub fn plain() -> Self {
+        Self {
+            activation: Activation::Identity.code(),
+            residual: false,
+            weighted: false,
+            in_place: false,
+            affine: true,
+            dx: true,
+            dresidual: false,
+        }
+    }
+
+    /// Those that matter to a kernel, so that none is compiled twice.
+    fn of(self, kernel: Kernel, pass: Pass) -> Self {
+        let plain = Self::plain();
+        match kernel {
+            Kernel::ForwardMoments => Self { weighted: self.weighted, ..plain },
+            Kernel::BackwardSums if pass == Pass::Backward => {
+                let Self { affine, dx, dresidual, in_place, .. } = plain;
+                Self { affine, dx, dresidual, in_place, ..self }
+            }
+            _ => self,
         }
     }
 }
@@ -136,38 +189,60 @@ pub struct Variant {
     pub mapping: Mapping,
     pub access: Access,
     pub workgroup: u32,
+    pub element: Element,
+    pub features: Features,
 }
 
 impl Variant {
-    pub fn new(plan: &Plan, pass: Pass, kernel: Kernel) -> Self {
+    pub fn new(
+        plan: &Plan,
+        pass: Pass,
+        element: Element,
+        features: Features,
+        kernel: Kernel,
+    ) -> Self {
         let Plan { mapping, access, workgroup, .. } = *plan;
-        Self { kernel, pass, mapping, access, workgroup }
+        let features = features.of(kernel, pass);
+        Self { kernel, pass, mapping, access, workgroup, element, features }
     }
 
     /// The module's text.
     pub fn source(&self) -> String {
-        let tensor: &[&str] = match self.access {
-            Access::Vec4 => wgsl!("tensor_vec4"),
-            Access::Scalar => wgsl!("tensor_scalar"),
+        let element: &[&str] = match self.element {
+            Element::F32 => wgsl!("element/f32"),
+            Element::F16 => wgsl!("element/f16"),
+            Element::BF16 => wgsl!("element/bf16"),
+        };
+        let tensor: &[&str] = match (self.access, self.element) {
+            (Access::Vec4, _) => wgsl!("tensor/vec4"),
+            (Access::Scalar, Element::F32) => wgsl!("tensor/scalar"),
+            (Access::Scalar, _) => wgsl!("tensor/scalar_half"),
         };
         let mapping: &[&str] = match self.mapping {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
             Mapping::Columns => wgsl!("walk/map_columns"),
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
         };
-        [wgsl!("params"), tensor, mapping, self.kernel.files(self.mapping)].concat().join("\n")
+        let kernel = self.kernel.files(self.mapping);
+        [wgsl!("params"), element, tensor, mapping, wgsl!("weights"), kernel].concat().join("\n")
     }
 
     /// The module's override constants.
     pub fn constants(&self) -> Vec<(&'static str, f64)> {
-        let mut constants = vec![("WORKGROUP", self.workgroup as f64)];
-        if matches!(
-            self.kernel,
-            Kernel::BackwardFused | Kernel::BackwardSums | Kernel::BackwardInput
-        ) {
-            constants.push(("FROZEN", (self.pass == Pass::BackwardFrozen) as u32 as f64));
-        }
-        constants
+        let Features { activation, residual, weighted, in_place, affine, dx, dresidual } =
+            self.features;
+        let flag = |on: bool| on as u32 as f64;
+        vec![
+            ("WORKGROUP", self.workgroup as f64),
+            ("ACTIVATION", activation as f64),
+            ("RESIDUAL", flag(residual)),
+            ("WEIGHTED", flag(weighted)),
+            ("IN_PLACE", flag(in_place)),
+            ("FROZEN", flag(self.pass == Pass::BackwardFrozen)),
+            ("AFFINE", flag(affine)),
+            ("DX", flag(dx)),
+            ("DRESIDUAL", flag(dresidual)),
+        ]
     }
 }
 
@@ -182,9 +257,47 @@ pub struct Pipeline {
 #[derive(Debug, Default)]
 pub struct Pipelines {
     compiled: Mutex<HashMap<Variant, Pipeline>>,
+    dummies: OnceLock<Dummies>,
+}
+
+/// What is bound where a kernel has a binding that it leaves alone. Each has bytes of its own:
+/// WebGPU rejects ranges that overlap.
+#[derive(Debug)]
+pub struct Dummies(wgpu::Buffer);
+
+impl Dummies {
+    const BYTES_EACH: u64 = 256;
+    const COUNT: u64 = Binding::Weights as u64 + 1;
+
+    fn new(device: &wgpu::Device) -> Result<Self, Error> {
+        crate::device::scoped(device, || {
+            Self(device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("batch_norm.dummy"),
+                size: Self::BYTES_EACH * Self::COUNT,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            }))
+        })
+    }
+
+    pub fn binding(&self, binding: Binding) -> wgpu::BufferBinding<'_> {
+        wgpu::BufferBinding {
+            buffer: &self.0,
+            offset: binding as u64 * Self::BYTES_EACH,
+            size: NonZeroU64::new(Self::BYTES_EACH),
+        }
+    }
 }
 
 impl Pipelines {
+    pub fn dummies(&self, device: &wgpu::Device) -> Result<&Dummies, Error> {
+        if let Some(dummies) = self.dummies.get() {
+            return Ok(dummies);
+        }
+        let dummies = Dummies::new(device)?;
+        Ok(self.dummies.get_or_init(|| dummies))
+    }
+
     pub fn get(&self, device: &wgpu::Device, variant: Variant) -> Result<Pipeline, Error> {
         let mut compiled = self.compiled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(pipeline) = compiled.get(&variant) {
@@ -267,8 +380,18 @@ mod tests {
         for (kernel, pass) in kernels {
             for mapping in [Mapping::Rows, Mapping::Columns, Mapping::Tiles] {
                 for access in [Access::Vec4, Access::Scalar] {
-                    let workgroup = 64;
-                    variants.push(Variant { kernel, pass, mapping, access, workgroup });
+                    for element in [Element::F32, Element::F16, Element::BF16] {
+                        let (workgroup, features) = (64, Features::plain());
+                        variants.push(Variant {
+                            kernel,
+                            pass,
+                            mapping,
+                            access,
+                            workgroup,
+                            element,
+                            features,
+                        });
+                    }
                 }
             }
         }
@@ -340,6 +463,11 @@ mod tests {
             y_at,
             dy_at,
             dx_at,
+            residual_at,
+            dresidual_at,
+            weights_at,
+            first_position,
+            weight_span,
             lanes,
             chunk,
             splits,
@@ -354,10 +482,9 @@ mod tests {
             epsilon,
             momentum,
             count,
-            running_divisor,
+            slope,
             pad0,
-            pad1,
-            pad2
+            pad1
         );
         assert_eq!(members.len(), fields.len());
         for (member, (name, offset)) in members.iter().zip(fields) {
@@ -397,10 +524,15 @@ mod tests {
             ("ROW_INV_STD", Saved::InvStd as u32),
             ("ROW_PIVOT", Saved::Pivot as u32),
             ("ROW_REMAINDER", Saved::Remainder as u32),
-            ("FLAG_GAMMA", crate::batch_norm::FLAG_GAMMA),
-            ("FLAG_BETA", crate::batch_norm::FLAG_BETA),
-            ("FLAG_TRACK", crate::batch_norm::FLAG_TRACK),
-            ("FLAG_CUMULATIVE", crate::batch_norm::FLAG_CUMULATIVE),
+            ("FLAG_GAMMA", crate::plan::FLAG_GAMMA),
+            ("FLAG_BETA", crate::plan::FLAG_BETA),
+            ("FLAG_TRACK", crate::plan::FLAG_TRACK),
+            ("FLAG_CUMULATIVE", crate::plan::FLAG_CUMULATIVE),
+            ("FLAG_UNBIASED", crate::plan::FLAG_UNBIASED),
+            ("FLAG_RECORD", crate::plan::FLAG_RECORD),
+            ("FLAG_RENORM", crate::plan::FLAG_RENORM),
+            ("FLAG_OPTIMIZE", crate::plan::FLAG_OPTIMIZE),
+            ("FLAG_ACCUMULATE", crate::plan::FLAG_ACCUMULATE),
         ] {
             assert_eq!(constant(name), row, "{name}");
         }

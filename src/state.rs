@@ -1,7 +1,7 @@
 //! What a layer keeps on the GPU: γ, β, running statistics, the batch count, and the gradients.
 
 use crate::plan::row_stride;
-use crate::{BufferRange, Error, device};
+use crate::{BufferRange, Error, Optimizer, device};
 
 /// A row of a [`State`]: one value a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +23,21 @@ pub enum Row {
     DBeta = 6,
 }
 
-const ROWS: u64 = 7;
+/// `ROW_SETTINGS` of shaders/params.wgsl: numbers that may change between two submissions.
+pub(crate) const ROW_SETTINGS: u64 = 7;
+/// `ROW_STEPS` of shaders/params.wgsl: steps that the optimizer took, and its four rows.
+pub(crate) const ROW_STEPS: u64 = 8;
+const ROWS: u64 = 13;
 
-/// γ, β, running statistics, batch count and gradients of one layer, in one buffer on the GPU.
+/// Words of the settings row: `SETTING_*` of shaders/settings.wgsl. The optimizer's follow the two
+/// bounds.
+const SETTING_R_MAX: u64 = 0;
+const SETTING_RULE: u64 = 2;
+/// r_max and d_max of a new layer.
+const DEFAULT_BOUNDS: [f32; 2] = [3.0, 5.0];
+
+/// γ, β, running statistics, batch count, gradients and optimizer state of one layer, in one buffer on
+/// the GPU.
 ///
 /// One row each, [`range`](Self::range) tells where. Rows start at multiples of 256 bytes, so that
 /// an optimizer can bind them one by one. Cloning is cheap and shares the buffer.
@@ -52,6 +64,8 @@ impl State {
             for row in [Row::Gamma, Row::RunningVar] {
                 words[row as usize * stride..][..channels as usize].fill(1f32.to_bits());
             }
+            let settings = ROW_SETTINGS as usize * stride;
+            words[settings..][..2].copy_from_slice(&DEFAULT_BOUNDS.map(f32::to_bits));
         }
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_SRC
@@ -113,18 +127,70 @@ impl State {
         self.write(queue, Row::Batches, bytemuck::cast_slice(&counts))
     }
 
-    fn write(&self, queue: &wgpu::Queue, row: Row, bytes: &[u8]) -> Result<(), Error> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
+    /// Sets how γ and β learn, before whatever is submitted next; what is bound stays bound. A new
+    /// layer has plain gradient descent with a learning rate of 0.
+    ///
+    /// Steps, momenta and averages so far are kept: to begin anew, see
+    /// [`reset_optimizer`](Self::reset_optimizer).
+    ///
+    /// # Errors
+    /// [`Error::InvalidHyperparameter`]; what was wrong with [`new`](Self::new).
+    pub fn set_optimizer(&self, queue: &wgpu::Queue, optimizer: &Optimizer) -> Result<(), Error> {
+        self.write_settings(queue, SETTING_RULE, &optimizer.settings()?)
+    }
+
+    /// Forgets the optimizer's steps, momenta and averages.
+    ///
+    /// # Errors
+    /// What was wrong with [`new`](Self::new).
+    pub fn reset_optimizer(&self, queue: &wgpu::Queue) -> Result<(), Error> {
+        self.check_made()?;
+        let row = row_stride(self.channels) * 4;
+        let zeros = vec![0; ((ROWS - ROW_STEPS) * row) as usize];
+        queue.write_buffer(&self.buffer, ROW_STEPS * row, &zeros);
+        Ok(())
+    }
+
+    /// Sets the bounds of batch renormalization, before whatever is submitted next:
+    /// 1/r_max ≤ r ≤ r_max and |d| ≤ d_max. A new layer has 3 and 5, to which the paper's schedule
+    /// rises from 1 and 0, which is plain batch norm.
+    ///
+    /// # Errors
+    /// [`Error::InvalidHyperparameter`] unless 1 ≤ r_max and 0 ≤ d_max, both finite; what was wrong
+    /// with [`new`](Self::new).
+    pub fn set_renormalization(
+        &self,
+        queue: &wgpu::Queue,
+        r_max: f32,
+        d_max: f32,
+    ) -> Result<(), Error> {
+        for (name, value, least) in [("r_max", r_max, 1.0), ("d_max", d_max, 0.0)] {
+            if !(value.is_finite() && value >= least) {
+                return Err(Error::InvalidHyperparameter { name, value: value as f64 });
+            }
         }
+        self.write_settings(queue, SETTING_R_MAX, &[r_max.to_bits(), d_max.to_bits()])
+    }
+
+    fn write_settings(&self, queue: &wgpu::Queue, at: u64, words: &[u32]) -> Result<(), Error> {
+        self.check_made()?;
+        let offset = (ROW_SETTINGS * row_stride(self.channels) + at) * 4;
+        queue.write_buffer(&self.buffer, offset, bytemuck::cast_slice(words));
+        Ok(())
+    }
+
+    fn write(&self, queue: &wgpu::Queue, row: Row, bytes: &[u8]) -> Result<(), Error> {
+        self.check_made()?;
         queue.write_buffer(&self.buffer, self.range(row).offset, bytes);
         Ok(())
     }
 
+    fn check_made(&self) -> Result<(), Error> {
+        self.failed.as_ref().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
     pub(crate) fn check(&self, need: u32) -> Result<(), Error> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
+        self.check_made()?;
         let have = self.channels;
         if need != have {
             return Err(Error::ChannelMismatch { need, have });

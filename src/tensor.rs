@@ -1,14 +1,15 @@
 //! The caller's tensors: ranges of buffers, checked before they are bound.
 
-use crate::{Error, plan::Piece};
+use crate::{Element, Error};
 use std::num::NonZeroU64;
 
 /// A tensor of the caller: a range of a buffer, in bytes.
 ///
 /// Made from a whole buffer (`(&buffer).into()`), from a slice (`buffer.slice(256..).into()`), or
 /// with [`new`](Self::new). The buffer needs the usage [`STORAGE`](wgpu::BufferUsages::STORAGE);
-/// the offset must be a multiple of 4, and multiples of 16 are faster. Cloning is cheap: wgpu
-/// counts references.
+/// the offset must be a multiple of the element's size, and multiples of 4 elements are faster. An odd
+/// number of 16-bit elements needs a buffer that goes on to the end of the word. Cloning is cheap:
+/// wgpu counts references.
 ///
 /// In a browser, tensors of one pass that share a buffer must start at multiples of the device's
 /// `min_storage_buffer_offset_alignment` (256 at most), since WebGPU rejects bindings that overlap,
@@ -51,37 +52,54 @@ impl BufferRange {
         })
     }
 
-    /// Checks that the range holds `elements` values of four bytes that a kernel may use.
-    pub(crate) fn check(&self, name: &'static str, elements: u64) -> Result<(), Error> {
+    /// Checks that the range holds `elements` values that a kernel may use.
+    pub(crate) fn check(
+        &self,
+        name: &'static str,
+        elements: u64,
+        element: Element,
+    ) -> Result<(), Error> {
         let need = wgpu::BufferUsages::STORAGE;
         let have = self.buffer.usage();
         if !have.contains(need) {
             return Err(Error::MissingUsage { name, need, have });
         }
-        if !self.offset.is_multiple_of(4) {
-            return Err(Error::Misaligned { name, offset: self.offset, alignment: 4 });
+        let alignment = element.size();
+        if !self.offset.is_multiple_of(alignment) {
+            return Err(Error::Misaligned { name, offset: self.offset, alignment });
         }
         let end = self.offset.saturating_add(self.size);
         if end > self.buffer.size() {
             return Err(Error::RangeOutOfBounds { name, end, size: self.buffer.size() });
         }
-        let need = elements.saturating_mul(4);
+        let need = elements.saturating_mul(element.size());
         if need > self.size {
             return Err(Error::BufferTooSmall { name, need, have: self.size });
+        }
+        // Bindings are whole words.
+        let end = (self.offset + need).next_multiple_of(4);
+        if end > self.buffer.size() {
+            return Err(Error::RangeOutOfBounds { name, end, size: self.buffer.size() });
         }
         Ok(())
     }
 
-    /// Checks that writing the first `elements` values of `self` leaves those of `other` alone.
+    /// Whether both start at the same byte of the same buffer.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.buffer == other.buffer && self.offset == other.offset
+    }
+
+    /// Checks that writing the first `bytes` of `self` leaves the first `other_bytes` of `other` alone.
     pub(crate) fn check_disjoint(
         &self,
         name: &'static str,
         other: &Self,
         other_name: &'static str,
-        elements: u64,
+        bytes: u64,
+        other_bytes: u64,
     ) -> Result<(), Error> {
-        let bytes = elements * 4;
-        let apart = self.offset + bytes <= other.offset || other.offset + bytes <= self.offset;
+        let (end, other_end) = (self.offset + bytes, other.offset + other_bytes);
+        let apart = end <= other.offset || other_end <= self.offset;
         if self.buffer == other.buffer && !apart {
             return Err(Error::Overlap { written: name, other: other_name });
         }
@@ -101,12 +119,21 @@ impl BufferRange {
         Ok(())
     }
 
-    /// The binding that covers a piece, and the element of the piece's start in it.
-    pub(crate) fn window(&self, piece: &Piece, alignment: u64) -> (wgpu::BufferBinding<'_>, u32) {
-        let start = self.offset + piece.start * 4;
+    /// The binding that covers `length` elements from `start` on, and which of its elements is the
+    /// first.
+    pub(crate) fn window(
+        &self,
+        start: u64,
+        length: u64,
+        element: Element,
+        alignment: u64,
+    ) -> (wgpu::BufferBinding<'_>, u32) {
+        let start = self.offset + start * element.size();
         let offset = start / alignment * alignment;
-        let size = NonZeroU64::new(start + piece.length * 4 - offset);
-        (wgpu::BufferBinding { buffer: &self.buffer, offset, size }, ((start - offset) / 4) as u32)
+        let end = (start + length * element.size()).next_multiple_of(4);
+        let size = NonZeroU64::new(end - offset);
+        let first = (start - offset) / element.size();
+        (wgpu::BufferBinding { buffer: &self.buffer, offset, size }, first as u32)
     }
 }
 

@@ -271,7 +271,7 @@ fn training_and_backward_follow_the_reference_in_both_layouts() {
             Momentum::Exponential(0.3),
             RunningVariance::Unbiased,
             8,
-            full.shape.count(),
+            full.shape.count() as f64,
         );
         let inv_std: Vec<f64> =
             statistics.variance.iter().map(|&v| reference::inv_std(v, EPSILON)).collect();
@@ -298,7 +298,7 @@ fn cumulative_momentum_and_biased_variance() {
         Momentum::Cumulative,
         RunningVariance::Biased,
         3,
-        full.shape.count(),
+        full.shape.count() as f64,
     );
     check(&result, "running_mean", &[3], &running.mean);
     check(&result, "running_var", &[3], &running.variance);

@@ -26,11 +26,11 @@ fn backward_fused(
         let s = statistics(p);
         let sums = fold_sums(c);
         record_gradients(p, s, sums);
-        if !FROZEN {
+        if differentiates() {
             share_input_gradient(c, input_gradient(p, s, sums));
         }
     }
-    if !FROZEN {
+    if differentiates() {
         // All channels must have left what their columns need.
         workgroupBarrier();
         differentiate(w, thread);

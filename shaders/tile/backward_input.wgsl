@@ -20,14 +20,14 @@ fn backward_input(
         let p = Place(w.channel + c, w.split, 0u);
         let s = statistics(p);
         let sums = add_partials(p);
-        if w.split == 0u && params.first_slot == 0u {
+        if records(p) {
             record_gradients(p, s, sums);
         }
-        if !FROZEN {
+        if differentiates() {
             share_input_gradient(c, input_gradient(p, s, sums));
         }
     }
-    if !FROZEN {
+    if differentiates() {
         load_statistics(w, thread);
         // All channels must have left what their columns need.
         workgroupBarrier();

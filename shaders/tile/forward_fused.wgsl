@@ -23,8 +23,9 @@ fn forward_fused(
     for (var c = thread; c < w.channels; c += WORKGROUP) {
         let p = Place(w.channel + c, w.split, 0u);
         let m = fold_moments(w, c);
-        record(p, m);
-        share_affine(c, affine(p, m.pivot, m.mean, inv_std_of(m)));
+        let n = normalizer(p, m, running_statistics(p));
+        record(p, m, n);
+        share_affine(c, n.affine);
     }
     // All channels must have left what their columns need.
     workgroupBarrier();

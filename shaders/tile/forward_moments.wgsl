@@ -21,5 +21,8 @@ fn forward_moments(
     for (var c = thread; c < w.channels; c += WORKGROUP) {
         let p = Place(w.channel + c, w.split, 0u);
         set_partial(p, fold_moments(w, c));
+        if records(p) {
+            save_running(p);
+        }
     }
 }

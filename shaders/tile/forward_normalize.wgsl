@@ -18,10 +18,11 @@ fn forward_normalize(
     for (var c = thread; c < w.channels; c += WORKGROUP) {
         let p = Place(w.channel + c, w.split, 0u);
         let m = merge_partials(p);
-        if w.split == 0u && params.first_slot == 0u {
-            record(p, m);
+        let n = normalizer(p, m, saved_running(p));
+        if records(p) {
+            record(p, m, n);
         }
-        share_affine(c, affine(p, m.pivot, m.mean, inv_std_of(m)));
+        share_affine(c, n.affine);
     }
     // All channels must have left what their columns need.
     workgroupBarrier();

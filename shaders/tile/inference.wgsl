@@ -15,8 +15,7 @@ fn inference(
     }
     for (var c = thread; c < w.channels; c += WORKGROUP) {
         let p = Place(w.channel + c, w.split, 0u);
-        let inv_std = 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
-        share_affine(c, affine(p, state_row(ROW_RUNNING_MEAN, p), vec4f(), inv_std));
+        share_affine(c, running_affine(p));
     }
     // All channels must have left what their columns need.
     workgroupBarrier();

@@ -1,14 +1,15 @@
-// Formula: dx over a tile (../gradient_input.wgsl).
-// A workgroup owns: a tile. Reads: x, dy, workgroup memory. Writes: dx.
+// Formula: dx and dresidual over a tile (../gradient_input.wgsl).
+// A workgroup owns: a tile. Reads: x, dy, residual, workgroup memory. Writes: dx,
+// dresidual.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, gradient_input.wgsl,
 // tile/sums.wgsl.
 
-var<private> mean_dys: array<vec4f, MAX_QUADS>;
+var<private> mean_dzs: array<vec4f, MAX_QUADS>;
 var<private> slopes: array<vec4f, MAX_QUADS>;
 
 // Leaves what a channel's columns need at its first column.
 fn share_input_gradient(c: u32, g: InputGradient) {
-    column[c * params.channel_step] = vec4f(g.mean_dy.x, g.slope.x, 0.0, 0.0);
+    column[c * params.channel_step] = vec4f(g.mean_dz.x, g.slope.x, 0.0, 0.0);
 }
 
 fn differentiate(w: Tile, thread: u32) {
@@ -17,14 +18,13 @@ fn differentiate(w: Tile, thread: u32) {
     for (var k = 0u; k < quads; k++) {
         let home = homes(w, first_column(k, thread));
         let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
-        mean_dys[k] = all[0];
+        mean_dzs[k] = all[0];
         slopes[k] = all[1];
     }
     var row = w.first_row;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {
         for (var k = 0u; k < quads; k++) {
-            let s = statistics_of(k);
-            let g = InputGradient(scales[k], mean_dys[k], slopes[k]);
+            let g = InputGradient(affine_of(k), mean_dzs[k], slopes[k]);
             let first = first_column(k, thread);
             let i = at(w, row, first);
             let q0 = quad(w, first, i);
@@ -35,16 +35,15 @@ fn differentiate(w: Tile, thread: u32) {
             let q5 = quad(w, first, i + 5u * stride);
             let q6 = quad(w, first, i + 6u * stride);
             let q7 = quad(w, first, i + 7u * stride);
-            differentiate_four(q0, q1, q2, q3, g, s);
-            differentiate_four(q4, q5, q6, q7, g, s);
+            differentiate_four(q0, q1, q2, q3, g);
+            differentiate_four(q4, q5, q6, q7, g);
         }
     }
     for (; row < w.end_row; row++) {
         for (var k = 0u; k < quads; k++) {
-            let g = InputGradient(scales[k], mean_dys[k], slopes[k]);
+            let g = InputGradient(affine_of(k), mean_dzs[k], slopes[k]);
             let first = first_column(k, thread);
-            let q = quad(w, first, at(w, row, first));
-            store_dx(q, dx_one(load_x(q), load_dy(q), g, statistics_of(k)));
+            differentiate_one(quad(w, first, at(w, row, first)), g);
         }
     }
 }

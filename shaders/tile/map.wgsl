@@ -64,9 +64,9 @@ fn quad(w: Tile, first: u32, element: u32) -> Quad {
     if RAGGED {
         let valid = min(4u, columns(w) - first);
         let k = vec4u(0u, 1u, 2u, 3u);
-        return Quad(element + select(vec4u(), k, k < vec4u(valid)), valid);
+        return Quad(element + select(vec4u(), k, k < vec4u(valid)), valid, 0u);
     }
-    return Quad(vec4u(element), 4u);
+    return Quad(vec4u(element), 4u, 0u);
 }
 
 // The channel of each of four columns, in the tile; what is not there repeats the last. The
@@ -100,5 +100,10 @@ fn is_live(p: Place) -> bool {
 }
 
 fn across(v: vec4f) -> vec4f {
+    return v;
+}
+
+// A tile's quads are whole, or what they lack is never used.
+fn keep(q: Quad, v: vec4f) -> vec4f {
     return v;
 }

@@ -37,12 +37,12 @@ fn share_moments(w: Tile, thread: u32) {
                 group_m2s[k] = vec4f();
             }
             let pivot = group_pivots[k];
-            let half = part_of(x0, x1, x2, x3, pivot);
+            let half = part_of(x0, x1, x2, x3, FourWeights(), pivot);
             let x4 = load_x(quad(w, first, i + 4u * stride));
             let x5 = load_x(quad(w, first, i + 5u * stride));
             let x6 = load_x(quad(w, first, i + 6u * stride));
             let x7 = load_x(quad(w, first, i + 7u * stride));
-            let block = block_of(half, part_of(x4, x5, x6, x7, pivot));
+            let block = join_parts(half, part_of(x4, x5, x6, x7, FourWeights(), pivot));
             let delta = block.mean - group_means[k];
             group_means[k] += delta * weight;
             group_m2s[k] += block.m2 + delta * delta * between;
@@ -51,7 +51,7 @@ fn share_moments(w: Tile, thread: u32) {
         if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
             let rows = blocks * BLOCK;
             for (var k = 0u; k < quads; k++) {
-                join(k, count, Moments(rows, group_pivots[k], group_means[k], group_m2s[k]));
+                join(k, count, Moments(f32(rows), group_pivots[k], group_means[k], group_m2s[k]));
             }
             count += rows;
             blocks = 0u;
@@ -61,7 +61,7 @@ fn share_moments(w: Tile, thread: u32) {
         for (var k = 0u; k < quads; k++) {
             let first = first_column(k, thread);
             let x0 = load_x(quad(w, first, at(w, row, first)));
-            join(k, count, Moments(1u, x0, vec4f(), vec4f()));
+            join(k, count, Moments(1.0, x0, vec4f(), vec4f()));
         }
         count += 1u;
     }
@@ -74,7 +74,7 @@ fn share_moments(w: Tile, thread: u32) {
 }
 
 fn join(k: u32, count: u32, more: Moments) {
-    let total = merge(Moments(count, pivots[k], means[k], m2s[k]), more);
+    let total = merge(Moments(f32(count), pivots[k], means[k], m2s[k]), more);
     pivots[k] = total.pivot;
     means[k] = total.mean;
     m2s[k] = total.m2;
@@ -132,5 +132,5 @@ fn fold_moments(w: Tile, c: u32) -> Moments {
     }
     let parts = within + between * f32(rows);
     let m2 = (parts.x + parts.y) + (parts.z + parts.w);
-    return Moments(rows * params.inner, vec4f(pivot), vec4f(mean), vec4f(m2));
+    return Moments(f32(rows * params.inner), vec4f(pivot), vec4f(mean), vec4f(m2));
 }

@@ -1,5 +1,5 @@
 // Formula: y over a tile (../normalize.wgsl).
-// A workgroup owns: a tile. Reads: x, workgroup memory. Writes: y.
+// A workgroup owns: a tile. Reads: x, residual, workgroup memory. Writes: y.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl.
 
 var<private> affine_pivots: array<vec4f, MAX_QUADS>;
@@ -48,7 +48,7 @@ fn normalize(w: Tile, thread: u32) {
                 affine_pivots[k], affine_remainders[k], affine_scales[k], affine_shifts[k]);
             let first = first_column(k, thread);
             let q = quad(w, first, at(w, row, first));
-            store_y(q, normalize_one(load_x(q), a));
+            store_y(q, y_of(q, load_x(q), a));
         }
     }
 }

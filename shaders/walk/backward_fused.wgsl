@@ -14,20 +14,19 @@ fn backward_fused(
 ) {
     local = params;
     let p = place(id.y * grid.x + id.x, thread);
+    // Read before the barriers in `add_lanes`: after them lane 0 may step γ and β.
     var s = Statistics();
-    var scale = vec4f();
     if is_live(p) {
         s = statistics(p);
-        scale = scale_of(p, s);
     }
-    let sums = add_lanes(thread, p.lane, sums_of(cursor(p), s, scale));
+    let sums = add_lanes(thread, p.lane, sums_of(cursor(p), s.affine));
     if !is_live(p) {
         return;
     }
     if p.lane == 0u {
         record_gradients(p, s, sums);
     }
-    if !FROZEN {
-        differentiate(cursor(p), input_gradient(p, s, sums), s);
+    if differentiates() {
+        differentiate(cursor(p), input_gradient(p, s, sums));
     }
 }

@@ -19,10 +19,10 @@ fn backward_input(
         return;
     }
     let s = statistics(p);
-    if p.lane == 0u && p.split == 0u && params.first_slot == 0u {
+    if p.lane == 0u && records(p) {
         record_gradients(p, s, sums);
     }
-    if !FROZEN {
-        differentiate(cursor(p), input_gradient(p, s, sums), s);
+    if differentiates() {
+        differentiate(cursor(p), input_gradient(p, s, sums));
     }
 }

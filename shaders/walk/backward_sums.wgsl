@@ -12,13 +12,11 @@ fn backward_sums(
 ) {
     local = params;
     let p = place(id.y * grid.x + id.x, thread);
-    var s = Statistics();
-    var scale = vec4f();
+    var a = Affine();
     if is_live(p) {
-        s = statistics(p);
-        scale = scale_of(p, s);
+        a = statistics(p).affine;
     }
-    let sums = add_lanes(thread, p.lane, sums_of(cursor(p), s, scale));
+    let sums = add_lanes(thread, p.lane, sums_of(cursor(p), a));
     if p.lane == 0u && is_live(p) {
         set_partial(p, sums);
     }

@@ -14,13 +14,18 @@ fn forward_fused(
 ) {
     local = params;
     let p = place(id.y * grid.x + id.x, thread);
+    // Read before the barriers in `merge_lanes`: after them lane 0 writes.
+    var before = Running();
+    if is_live(p) {
+        before = running_statistics(p);
+    }
     let m = merge_lanes(thread, p.lane, moments_of(cursor(p)));
     if !is_live(p) {
         return;
     }
-    let a = affine(p, m.pivot, m.mean, inv_std_of(m));
+    let n = normalizer(p, m, before);
     if p.lane == 0u {
-        record(p, m);
+        record(p, m, n);
     }
-    normalize(cursor(p), a);
+    normalize(cursor(p), n.affine);
 }

@@ -15,5 +15,8 @@ fn forward_moments(
     let m = merge_lanes(thread, p.lane, moments_of(cursor(p)));
     if p.lane == 0u && is_live(p) {
         set_partial(p, m);
+        if records(p) {
+            save_running(p);
+        }
     }
 }

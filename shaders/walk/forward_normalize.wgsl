@@ -17,8 +17,9 @@ fn forward_normalize(
     if !is_live(p) {
         return;
     }
-    if p.lane == 0u && p.split == 0u && params.first_slot == 0u {
-        record(p, m);
+    let n = normalizer(p, m, saved_running(p));
+    if p.lane == 0u && records(p) {
+        record(p, m, n);
     }
-    normalize(cursor(p), affine(p, m.pivot, m.mean, inv_std_of(m)));
+    normalize(cursor(p), n.affine);
 }

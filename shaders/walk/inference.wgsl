@@ -15,6 +15,5 @@ fn inference(
     if !is_live(p) {
         return;
     }
-    let inv_std = 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
-    normalize(cursor(p), affine(p, state_row(ROW_RUNNING_MEAN, p), vec4f(), inv_std));
+    normalize(cursor(p), running_affine(p));
 }

@@ -1,10 +1,9 @@
-// Formula: dx over a thread's walk (../gradient_input.wgsl).
+// Formula: dx and dresidual over a thread's walk (../gradient_input.wgsl).
 // A workgroup owns: its channels' split.
-// Reads: x, dy. Writes: dx.
+// Reads: x, dy, residual, weights. Writes: dx, dresidual.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl.
 
-// dx over a thread's walk.
-fn differentiate(start: Cursor, g: InputGradient, s: Statistics) {
+fn differentiate(start: Cursor, i: InputGradient) {
     var c = start;
     for (var left = c.blocks; left > 0u; left--) {
         let q0 = next(&c);
@@ -16,11 +15,10 @@ fn differentiate(start: Cursor, g: InputGradient, s: Statistics) {
         let q6 = next(&c);
         let q7 = next(&c);
         next_block(&c);
-        differentiate_four(q0, q1, q2, q3, g, s);
-        differentiate_four(q4, q5, q6, q7, g, s);
+        differentiate_four(q0, q1, q2, q3, i);
+        differentiate_four(q4, q5, q6, q7, i);
     }
     for (var left = c.tail; left > 0u; left--) {
-        let q = next(&c);
-        store_dx(q, dx_one(load_x(q), load_dy(q), g, s));
+        differentiate_one(next(&c), i);
     }
 }

@@ -41,44 +41,49 @@ struct Cursor {
     blocks: u32,
     tail: u32,
     valid: u32,     // columns of the quad that are there
+    row: u32,       // of the piece; kept for weights only
 }
 
 fn cursor(p: Place) -> Cursor {
     let first = p.split * params.chunk;
     let end = min((p.split + 1u) * params.chunk, params.outer);
     if !is_live(p) || first >= end {
-        return Cursor(0u, 0u, 0u, 0u);
+        return Cursor(0u, 0u, 0u, 0u, 0u);
     }
     let all_blocks = (end - first) / BLOCK;
     let blocks = (all_blocks + params.lanes - 1u - p.lane) / params.lanes;
     let tail = select(0u, (end - first) % BLOCK, p.lane == all_blocks % params.lanes);
-    let at = (first + p.lane * BLOCK) * params.outer_stride + p.channel;
-    return Cursor(at, blocks, tail, min(4u, columns() - p.channel));
+    let row = first + p.lane * BLOCK;
+    let at = row * params.outer_stride + p.channel;
+    return Cursor(at, blocks, tail, min(4u, columns() - p.channel), row);
 }
 
 // The quad under the cursor, which moves on to the next row.
 fn next(c: ptr<function, Cursor>) -> Quad {
     let at = (*c).at;
+    let row = (*c).row;
     (*c).at += local.outer_stride;
+    if WEIGHTED {
+        (*c).row += 1u;
+    }
     if RAGGED {
         let k = vec4u(0u, 1u, 2u, 3u);
-        return Quad(at + select(vec4u(), k, k < vec4u((*c).valid)), (*c).valid);
+        return Quad(at + select(vec4u(), k, k < vec4u((*c).valid)), (*c).valid, row);
     }
-    return Quad(vec4u(at), 4u);
+    return Quad(vec4u(at), 4u, row);
 }
 
 // Over the blocks of the other lanes.
 fn next_block(c: ptr<function, Cursor>) {
     (*c).at += (local.lanes - 1u) * BLOCK * local.outer_stride;
+    if WEIGHTED {
+        (*c).row += (local.lanes - 1u) * BLOCK;
+    }
 }
 
 // Columns that are not there repeat one that is; nothing of them is ever stored.
 fn keep(q: Quad, v: vec4f) -> vec4f {
     return v;
-}
-
-fn values_in(q: Quad) -> u32 {
-    return 1u;
 }
 
 // The sum over the values of a channel in a quad: there is one.
@@ -92,6 +97,11 @@ fn middle(medians: vec4f) -> vec4f {
 }
 
 fn middle_of_one(q: Quad, a: vec4f) -> vec4f {
+    return a;
+}
+
+// A value of a quad that has weight: of each channel its own.
+fn any_of(w: vec4f, a: vec4f) -> vec4f {
     return a;
 }
 
@@ -114,8 +124,9 @@ fn set_state_row(row: u32, p: Place, value: vec4f) {
     }
 }
 
-fn count_batch(p: Place) -> vec4f {
-    let i = ROW_BATCHES * params.row_stride + params.first_channel + p.channel;
+// Adds 1 to a count, and returns it.
+fn increment(row: u32, p: Place) -> vec4f {
+    let i = row * params.row_stride + params.first_channel + p.channel;
     for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
         state[i + k] += 1u;
     }

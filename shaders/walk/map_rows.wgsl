@@ -66,7 +66,7 @@ fn along(at: vec2u) -> vec2u {
 
 // The quad under the cursor, which moves on to the thread's next.
 fn next(c: ptr<function, Cursor>) -> Quad {
-    var q = Quad(vec4u((*c).at), 4u);
+    var q = Quad(vec4u((*c).at), 4u, (*c).line);
     if RAGGED {
         q.valid = min(4u, local.outer * local.inner - (*c).line);
         // Where each of the next three is: along the row, or at the start of the next sample's.
@@ -75,6 +75,8 @@ fn next(c: ptr<function, Cursor>) -> Quad {
         let w = along(z);
         let k = vec4u(0u, 1u, 2u, 3u);
         q.at = select(q.at, vec4u((*c).at, y.x, z.x, w.x), k < vec4u(q.valid));
+    }
+    if RAGGED || WEIGHTED {
         (*c).line += 4u * local.lanes;
     }
     (*c).at += local.step_at;
@@ -97,10 +99,6 @@ fn keep(q: Quad, v: vec4f) -> vec4f {
     return v;
 }
 
-fn values_in(q: Quad) -> u32 {
-    return q.valid;
-}
-
 // The sum over the values of a channel in a quad, in every component.
 fn across(v: vec4f) -> vec4f {
     return vec4f((v.x + v.y) + (v.z + v.w));
@@ -113,4 +111,9 @@ fn middle(medians: vec4f) -> vec4f {
 
 fn middle_of_one(q: Quad, a: vec4f) -> vec4f {
     return vec4f(median(a, a.yyyy, a.zzzz).x);
+}
+
+// A value of a quad that has weight.
+fn any_of(w: vec4f, a: vec4f) -> vec4f {
+    return vec4f(select(select(select(a.w, a.z, w.z > 0.0), a.y, w.y > 0.0), a.x, w.x > 0.0));
 }

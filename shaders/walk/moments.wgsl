@@ -1,45 +1,75 @@
 // Formula: the moments of a thread's walk, by block (../moments.wgsl), and of the lanes of a channel.
 // A workgroup owns: its channels' split; `lanes` threads merge to one result, in a fixed order.
-// Reads: x. Writes: workgroup memory.
-// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl.
+// Reads: x, weights. Writes: workgroup memory.
+// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl.
+
+// A value near the middle of the block under the cursor. Positions without weight say nothing: they
+// count as another that has some.
+fn pivot_of(start: Cursor) -> vec4f {
+    var fill = vec4f();
+    if WEIGHTED {
+        var c = start;
+        var found = false;
+        for (var k = 0u; k < BLOCK; k++) {
+            let q = next(&c);
+            let w = weights_of(q);
+            if !found && any(w > vec4f()) {
+                fill = any_of(w, load_x(q));
+                found = true;
+            }
+        }
+    }
+    var c = start;
+    let x0 = filled(next(&c), fill);
+    let x1 = filled(next(&c), fill);
+    let x2 = filled(next(&c), fill);
+    let x3 = filled(next(&c), fill);
+    let x4 = filled(next(&c), fill);
+    let x5 = filled(next(&c), fill);
+    let x6 = filled(next(&c), fill);
+    let x7 = filled(next(&c), fill);
+    return middle(middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7));
+}
+
+fn filled(q: Quad, fill: vec4f) -> vec4f {
+    let x_value = load_x(q);
+    if WEIGHTED {
+        return present(weights_of(q), x_value, fill);
+    }
+    return x_value;
+}
+
+fn next_part(c: ptr<function, Cursor>, pivot: vec4f) -> Part {
+    let q0 = next(c);
+    let q1 = next(c);
+    let q2 = next(c);
+    let q3 = next(c);
+    var w = FourWeights();
+    if WEIGHTED {
+        w = FourWeights(weights_of(q0), weights_of(q1), weights_of(q2), weights_of(q3));
+    }
+    return part_of(load_x(q0), load_x(q1), load_x(q2), load_x(q3), w, pivot);
+}
 
 // The moments of a thread's walk.
 fn moments_of(start: Cursor) -> Moments {
     var c = start;
     var total = Moments();
     for (var left = c.blocks; left > 0u;) {
-        // A group of blocks of equal counts: the merge of the k-th needs no counts. Each group has
-        // a pivot of its own, so that what the data begins with does not matter for all of it.
+        // A group of blocks is summed before it joins the total. Each has a pivot of its own, so
+        // that what the data begins with does not matter for all of it.
         let blocks = min(left, BLOCKS_A_GROUP);
         var pivot = vec4f();
-        var mean = vec4f();
-        var m2 = vec4f();
+        var group = Part();
         for (var k = 0u; k < blocks; k++) {
-            let x0 = load_x(next(&c));
-            let x1 = load_x(next(&c));
-            let x2 = load_x(next(&c));
-            let x3 = load_x(next(&c));
-            if k == 0u {
-                var ahead = c;
-                let x4 = load_x(next(&ahead));
-                let x5 = load_x(next(&ahead));
-                let x6 = load_x(next(&ahead));
-                let x7 = load_x(next(&ahead));
-                pivot = middle(middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7));
+            if k == 0u || (WEIGHTED && group.count == 0.0) {
+                pivot = pivot_of(c);
             }
-            let first = part_of(x0, x1, x2, x3, pivot);
-            let x4 = load_x(next(&c));
-            let x5 = load_x(next(&c));
-            let x6 = load_x(next(&c));
-            let x7 = load_x(next(&c));
+            let half = next_part(&c, pivot);
+            group = join_parts(group, join_parts(half, next_part(&c, pivot)));
             next_block(&c);
-            let block = block_of(first, part_of(x4, x5, x6, x7, pivot));
-            let weight = 1.0 / f32(k + 1u);
-            let delta = block.mean - mean;
-            mean += delta * weight;
-            m2 += block.m2 + delta * delta * (f32(BLOCK * k) * weight);
         }
-        total = merge(total, Moments(blocks * BLOCK * VALUES_A_QUAD, pivot, mean, m2));
+        total = merge(total, Moments(group.count, pivot, group.mean, group.m2));
         left -= blocks;
     }
     if c.tail > 0u {
@@ -52,28 +82,43 @@ fn moments_of(start: Cursor) -> Moments {
 // mean is known before it is subtracted.
 fn moments_of_tail(start: Cursor) -> Moments {
     var c = start;
-    let first = next(&c);
-    let pivot = middle_of_one(first, load_x(first));
+    var pivot = vec4f();
+    var found = false;
+    for (var left = start.tail; left > 0u && !found; left--) {
+        let q = next(&c);
+        if WEIGHTED {
+            let w = weights_of(q);
+            if any(w > vec4f()) {
+                pivot = any_of(w, load_x(q));
+                found = true;
+            }
+        } else {
+            pivot = middle_of_one(q, load_x(q));
+            found = true;
+        }
+    }
     c = start;
-    var count = 0u;
+    var count = 0.0;
     var sum = vec4f();
     for (var left = start.tail; left > 0u; left--) {
         let q = next(&c);
-        sum += keep(q, load_x(q) - pivot);
-        count += values_in(q);
+        let w = weights_of(q);
+        sum += weighed(w, keep(q, present(w, load_x(q) - pivot, vec4f())));
+        count += across(w).x;
     }
-    let mean = across(sum) / f32(count);
+    let mean = across(sum) * share_of(1.0, count);
     var m2 = vec4f();
     c = start;
     for (var left = start.tail; left > 0u; left--) {
         let q = next(&c);
-        let e = keep(q, (load_x(q) - pivot) - mean);
-        m2 += e * e;
+        let w = weights_of(q);
+        let e = keep(q, present(w, (load_x(q) - pivot) - mean, vec4f()));
+        m2 += weighed(w, e * e);
     }
     return Moments(count, pivot, mean, m2);
 }
 
-var<workgroup> shared_count: array<u32, WORKGROUP>;
+var<workgroup> shared_count: array<f32, WORKGROUP>;
 var<workgroup> shared_pivot: array<vec4f, WORKGROUP>;
 var<workgroup> shared_mean: array<vec4f, WORKGROUP>;
 var<workgroup> shared_m2: array<vec4f, WORKGROUP>;

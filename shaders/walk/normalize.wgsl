@@ -1,9 +1,8 @@
 // Formula: y over a thread's walk (../normalize.wgsl).
 // A workgroup owns: its channels' split.
-// Reads: x. Writes: y.
+// Reads: x, residual, weights. Writes: y.
 // Needs: params.wgsl, a tensor file, a mapping file, normalize.wgsl.
 
-// y over a thread's walk.
 fn normalize(start: Cursor, a: Affine) {
     var c = start;
     for (var left = c.blocks; left > 0u; left--) {
@@ -21,6 +20,6 @@ fn normalize(start: Cursor, a: Affine) {
     }
     for (var left = c.tail; left > 0u; left--) {
         let q = next(&c);
-        store_y(q, normalize_one(load_x(q), a));
+        store_y(q, y_of(q, load_x(q), a));
     }
 }

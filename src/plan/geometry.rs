@@ -1,9 +1,9 @@
 //! A shape as the kernels see it: which mapping serves it, in which pieces, over how many
 //! workgroups. The constants that measurements decided are here.
 
-use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Params, Pass, Piece};
-use super::{PARTIAL_ROWS, row_stride};
-use crate::{Error, Layout, Shape};
+use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Params, Piece, Request};
+use super::{FLAG_RECORD, PARTIAL_ROWS, row_stride};
+use crate::{Element, Error, Layout, Shape};
 
 /// Workgroup memory of the largest reduction: a count and three vectors.
 pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
@@ -45,6 +45,9 @@ impl Adapter {
 /// A shape as the kernels see it.
 pub(super) struct Geometry {
     shape: Shape,
+    element: Element,
+    /// Whether every value is for itself.
+    elementwise: bool,
     pub mapping: Mapping,
     pub access: Access,
     /// Channels of a tile.
@@ -60,13 +63,18 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    pub fn new(adapter: &Adapter, shape: Shape, pass: Pass, offsets: &[u64]) -> Self {
+    pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Self {
+        let (element, offsets) = (request.element, request.offsets);
+        let elementwise = request.is_elementwise();
+        let limit = elements_a_binding(adapter, element);
         let (outer, channels, inner) = (shape.outer(), shape.channels() as u64, shape.inner());
         // An elementwise pass may take rows that are no multiple of four as columns, if the
         // whole sample is one: then all its quads are whole. A binding must hold a row of columns.
-        let whole_quads =
-            pass == Pass::Inference && inner % 4 != 0 && (channels * inner).is_multiple_of(4);
-        let fits = channels * inner <= elements_a_binding(adapter);
+        let whole_quads = elementwise
+            && !request.weighted
+            && inner % 4 != 0
+            && (channels * inner).is_multiple_of(4);
+        let fits = channels * inner <= limit;
         let by_column =
             shape.layout() == Layout::ChannelsLast || ((inner == 1 || whole_quads) && fits);
         // A tile takes several short rows as one.
@@ -75,9 +83,11 @@ impl Geometry {
         let wide = channels * inner * rows >= MIN_TILE_COLUMNS && outer / rows >= BLOCK;
         let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * adapter.workgroup() as u64;
         let large = shape.elements() >= adapter.tiles_from;
-        let fits = channels * inner * rows <= elements_a_binding(adapter);
+        let fits = channels * inner * rows <= limit;
         let memory = MAX_COLUMNS * 16 <= adapter.max_workgroup_memory as u64;
-        let by_tile = adapter.is_cpu && large && fits && group > 0 && wide && narrow && memory;
+        // Weights are by position, which a tile's columns do not keep.
+        let able = adapter.is_cpu && !request.weighted && narrow && memory;
+        let by_tile = able && large && fits && group > 0 && wide;
         let (outer, inner) = if by_tile { (outer / rows, inner * rows) } else { (outer, inner) };
         let line = channels * inner;
         let mapping = match (by_tile, by_column) {
@@ -88,11 +98,26 @@ impl Geometry {
         // Quads are whole if every line of memory that a workgroup starts at is.
         let line = if mapping == Mapping::Rows { inner } else { line };
         let tiles = mapping != Mapping::Tiles || group >= channels || (group * inner) % 4 == 0;
-        let whole = line % 4 == 0 && tiles && offsets.iter().all(|offset| offset % 16 == 0);
+        let whole = line % 4 == 0
+            && tiles
+            && offsets.iter().all(|offset| offset % (4 * element.size()) == 0);
         let access = if whole { Access::Vec4 } else { Access::Scalar };
         // A window starts at the aligned offset before its tensor.
         let slack = offsets.iter().map(|offset| offset % adapter.alignment).max().unwrap_or(0);
-        Self { shape, mapping, access, group, interleaved: rows > 1, slack, outer, channels, inner }
+        let interleaved = rows > 1;
+        Self {
+            shape,
+            element,
+            elementwise,
+            mapping,
+            access,
+            group,
+            interleaved,
+            slack,
+            outer,
+            channels,
+            inner,
+        }
     }
 
     /// What lies side by side across the channel axis: channels, or quads of columns.
@@ -113,27 +138,19 @@ impl Geometry {
 
     /// Over how many workgroups a channel is split. `groups` workgroups would own all channels
     /// whole; the walk of a channel is `walk` long, in each of `turns` pieces.
-    pub fn splits(
-        &self,
-        adapter: &Adapter,
-        pass: Pass,
-        groups: u64,
-        walk: u64,
-        lanes: u32,
-        turns: u64,
-    ) -> u64 {
+    pub fn splits(&self, adapter: &Adapter, groups: u64, walk: u64, lanes: u32, turns: u64) -> u64 {
         let room = MAX_PARTIAL_BYTES.min(adapter.max_binding / 2)
             / (PARTIAL_ROWS * 4 * row_stride(self.shape.channels()));
-        let most = match (pass, self.mapping) {
+        let most = match (self.elementwise, self.mapping) {
             // A workgroup loads what it needs of each column once.
-            (Pass::Inference, Mapping::Tiles) => walk / 64,
-            (Pass::Inference, _) => u64::MAX,
+            (true, Mapping::Tiles) => walk / 64,
+            (true, _) => u64::MAX,
             _ if groups >= adapter.enough_workgroups() => 1,
             // Each workgroup merges all partials of its channels: as much work as 4 rows each.
             (_, Mapping::Tiles) => (walk / 128).isqrt().min(room / turns),
             _ => room.min(MAX_SLOTS) / turns,
         };
-        let wanted = adapter.wanted_workgroups() * if pass == Pass::Inference { 4 } else { 1 };
+        let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
         let blocks = walk.div_ceil(lanes as u64 * BLOCK);
         wanted.div_ceil(groups.max(1)).min(blocks).min(most).max(1)
     }
@@ -165,7 +182,8 @@ impl Geometry {
 
     /// Cuts the tensor into ranges that one binding covers.
     pub fn pieces(&self, adapter: &Adapter) -> Result<Vec<Piece>, Error> {
-        let limit = elements_a_binding(adapter);
+        let limit = elements_a_binding(adapter, self.element);
+        let size = self.element.size();
         let sample = self.channels * self.inner;
         let whole = Piece {
             start: 0,
@@ -176,7 +194,7 @@ impl Geometry {
             inner: self.inner,
             turn: 0,
         };
-        if whole.length * 4 + self.slack <= adapter.largest_binding() {
+        if self.element.words(whole.length) + self.slack <= adapter.largest_binding() {
             return Ok(vec![whole]);
         }
         // More than any device's memory holds; each piece is a few hundred bytes of the plan.
@@ -196,7 +214,7 @@ impl Geometry {
             }
         } else if self.mapping != Mapping::Rows || limit == 0 {
             let what = "one row of channels in a storage binding, in bytes";
-            return Err(Error::LimitExceeded { what, need: sample * 4, limit: limit * 4 });
+            return Err(Error::LimitExceeded { what, need: sample * size, limit: limit * size });
         } else if self.inner <= limit {
             let step = limit / self.inner;
             for n in 0..self.outer {
@@ -235,6 +253,12 @@ impl Geometry {
         Ok(pieces)
     }
 
+    /// Where a piece starts in the line of a channel's values.
+    fn position(&self, piece: &Piece) -> u64 {
+        let outer = piece.start / (self.channels * self.inner).max(1);
+        outer * self.inner + piece.start % self.inner.max(1)
+    }
+
     pub fn params(&self, piece: &Piece, lanes: u32, splits: u64, slots: u32) -> Params {
         let stride = self.channels * self.inner;
         let chunk = self.walk(piece).div_ceil(splits).next_multiple_of(lanes as u64 * BLOCK);
@@ -264,7 +288,8 @@ impl Geometry {
                 .wrapping_add((step % piece.inner) as u32),
             step_inner: (step % piece.inner) as u32,
             count: count as f32,
-            running_divisor: count as f32,
+            first_position: self.position(piece) as u32,
+            flags: if piece.turn == 0 { FLAG_RECORD } else { 0 },
             ..Params::default()
         }
     }
@@ -297,8 +322,8 @@ fn tile_group(channels: u64, inner: u64) -> u64 {
 
 /// Elements that one binding covers wherever it starts, a multiple of four: the window starts at an
 /// aligned offset before the piece, and bytes are counted in 32 bits.
-fn elements_a_binding(adapter: &Adapter) -> u64 {
-    adapter.largest_binding().saturating_sub(adapter.alignment) / 16 * 4
+fn elements_a_binding(adapter: &Adapter, element: Element) -> u64 {
+    adapter.largest_binding().saturating_sub(adapter.alignment) / 16 * 16 / element.size()
 }
 
 /// A grid of at least `total` workgroups, within the limit of each dimension.

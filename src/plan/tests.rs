@@ -41,7 +41,7 @@ fn plans(check: impl Fn(&Adapter, Shape, Pass, &Plan)) {
         for shape in shapes() {
             for pass in PASSES {
                 for offsets in [&[0][..], &[0, 4]] {
-                    if let Ok(plan) = Plan::new(adapter, shape, pass, offsets) {
+                    if let Ok(plan) = Plan::new(adapter, shape, &Request::new(pass, offsets)) {
                         check(adapter, shape, pass, &plan);
                     }
                 }
@@ -146,8 +146,9 @@ fn limits_are_kept() {
 
 #[test]
 fn vectors_need_alignment_and_multiples_of_four() {
-    let access =
-        |shape, offset: u64| Plan::new(&GPU, shape, Pass::Training, &[0, offset]).unwrap().access;
+    let access = |shape, offset: u64| {
+        Plan::new(&GPU, shape, &Request::new(Pass::Training, &[0, offset])).unwrap().access
+    };
     assert_eq!(access(Shape::nchw(2, 3, 2, 2), 16), Access::Vec4);
     assert_eq!(access(Shape::nchw(2, 3, 2, 2), 8), Access::Scalar);
     assert_eq!(access(Shape::nchw(2, 4, 3, 3), 0), Access::Scalar);
@@ -168,9 +169,11 @@ fn any_pass_takes_two_dispatches_a_piece_at_most() {
 
 #[test]
 fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
-    let one = Plan::new(&GPU, Shape::ncl(1, 1, 1 << 24), Pass::Training, &[]).unwrap();
+    let one =
+        Plan::new(&GPU, Shape::ncl(1, 1, 1 << 24), &Request::new(Pass::Training, &[])).unwrap();
     assert!(one.path == Path::Split && one.slots >= 256, "{one:?}");
-    let many = Plan::new(&GPU, Shape::ncl(2, 1 << 20, 16), Pass::Training, &[]).unwrap();
+    let many =
+        Plan::new(&GPU, Shape::ncl(2, 1 << 20, 16), &Request::new(Pass::Training, &[])).unwrap();
     assert!(many.path == Path::Fused && many.lanes == 1, "{many:?}");
 }
 
@@ -178,7 +181,7 @@ fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
 fn an_empty_batch_has_no_steps() {
     for shape in [Shape::nc(0, 4), Shape::ncl(3, 4, 0)] {
         for pass in PASSES {
-            assert!(Plan::new(&GPU, shape, pass, &[]).unwrap().steps.is_empty());
+            assert!(Plan::new(&GPU, shape, &Request::new(pass, &[])).unwrap().steps.is_empty());
         }
     }
 }

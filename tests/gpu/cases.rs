@@ -1,6 +1,6 @@
 //! The one table of cases, which every variant runs through, and the data of a case.
 
-use wgpu_batchnorm::{BatchNormDescriptor, Momentum, RunningVariance, Shape};
+use wgpu_batchnorm::{Activation, BatchNormDescriptor, Element, Momentum, RunningVariance, Shape};
 
 /// A shape, its data, and the options of the layer.
 #[derive(Clone, Debug)]
@@ -12,6 +12,19 @@ pub struct Case {
     pub offset: usize,
     pub descriptor: BatchNormDescriptor,
     pub momentum: Momentum,
+    pub residual: bool,
+    pub weights: Weighting,
+    /// y over x in inference, dx over dy.
+    pub in_place: bool,
+}
+
+/// What has a weight of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Weighting {
+    Nothing,
+    /// An outer index: a sample, or, channels last, a row.
+    Outer,
+    Position,
 }
 
 impl Case {
@@ -22,6 +35,9 @@ impl Case {
             offset: 0,
             descriptor: BatchNormDescriptor::default(),
             momentum: Momentum::Exponential(0.1),
+            residual: false,
+            weights: Weighting::Nothing,
+            in_place: false,
         }
     }
 }
@@ -70,18 +86,35 @@ pub fn shapes() -> Vec<Shape> {
     shapes
 }
 
-/// Every case: all shapes as they are, then options, offsets and means on some of them.
+/// A shape for each way that a tensor is walked.
+const SOME: [Shape; 6] = [
+    Shape::nc(33, 20),
+    Shape::ncl(4, 6, 49),
+    Shape::ncl(6, 5, 64),
+    Shape::channels_last(500, 12),
+    Shape::channels_last(333, 7),
+    Shape::ncl(3, 2, 20_000),
+];
+
+/// Every case.
 pub fn cases() -> Vec<Case> {
+    let mut cases = plain_cases();
+    cases.extend(fused_cases(SOME.len()));
+    cases
+}
+
+/// Each feature on some of the shapes, in turn: on every `step`-th. A driver's compiler takes its time
+/// over so many kernels, so that all of them on all shapes are for those who ask.
+pub fn fused_cases(step: usize) -> Vec<Case> {
+    let step = if std::env::var_os("WGPU_BATCHNORM_THOROUGH").is_some() { 1 } else { step };
+    let of = |(k, shape)| features_of(shape).into_iter().skip(k % step).step_by(step);
+    SOME.into_iter().enumerate().flat_map(of).collect()
+}
+
+/// Nothing fused: all shapes as they are, then options, offsets and means on some of them.
+pub fn plain_cases() -> Vec<Case> {
     let mut cases: Vec<Case> = shapes().into_iter().map(Case::new).collect();
-    let some = [
-        Shape::nc(33, 20),
-        Shape::ncl(4, 6, 49),
-        Shape::ncl(6, 5, 64),
-        Shape::channels_last(500, 12),
-        Shape::channels_last(333, 7),
-        Shape::ncl(3, 2, 20_000),
-    ];
-    for shape in some {
+    for shape in SOME {
         let case = Case::new(shape);
         for (scale, shift) in [(false, false), (true, false), (false, true)] {
             let descriptor = BatchNormDescriptor { scale, shift, ..Default::default() };
@@ -108,6 +141,60 @@ pub fn cases() -> Vec<Case> {
     }
     cases
 }
+
+/// What may be fused, on one shape.
+pub fn features_of(shape: Shape) -> Vec<Case> {
+    let case = Case::new(shape);
+    let mut cases = Vec::new();
+    for activation in ACTIVATIONS {
+        let descriptor = BatchNormDescriptor { activation, ..Default::default() };
+        for residual in [false, true] {
+            cases.push(Case { descriptor: descriptor.clone(), residual, ..case.clone() });
+        }
+    }
+    for element in [Element::F16, Element::BF16] {
+        for offset in [0, 1, 4, 7, 8] {
+            let descriptor = BatchNormDescriptor { element, ..Default::default() };
+            cases.push(Case { descriptor: descriptor.clone(), offset, ..case.clone() });
+            let descriptor = BatchNormDescriptor { activation: Activation::Silu, ..descriptor };
+            cases.push(Case { descriptor, offset, residual: true, in_place: true, ..case.clone() });
+        }
+    }
+    for offset in [0, 1] {
+        cases.push(Case { in_place: true, offset, ..case.clone() });
+        for weights in [Weighting::Outer, Weighting::Position] {
+            let weighted = Case { weights, offset, ..case.clone() };
+            cases.push(weighted.clone());
+            cases.push(Case { mean: 1e4, ..weighted.clone() });
+            let descriptor = BatchNormDescriptor {
+                activation: Activation::LeakyRelu(0.2),
+                running_variance: RunningVariance::Biased,
+                element: Element::F16,
+                ..Default::default()
+            };
+            cases.push(Case { descriptor, residual: true, in_place: true, ..weighted });
+        }
+    }
+    for running_variance in [RunningVariance::Unbiased, RunningVariance::Biased] {
+        let descriptor =
+            BatchNormDescriptor { renormalize: true, running_variance, ..Default::default() };
+        cases.push(Case { descriptor: descriptor.clone(), ..case.clone() });
+        let descriptor = BatchNormDescriptor { activation: Activation::Tanh, ..descriptor };
+        cases.push(Case { descriptor, weights: Weighting::Position, ..case.clone() });
+    }
+    cases
+}
+
+pub const ACTIVATIONS: [Activation; 8] = [
+    Activation::Relu,
+    Activation::LeakyRelu(0.1),
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::HardSwish,
+];
 
 /// Numbers without a pattern: SplitMix64.
 pub struct Random(pub u64);

@@ -1,42 +1,78 @@
 //! Tensors with guard words on both sides, filled with NaN before use.
 
-use wgpu_batchnorm::{BufferRange, Context, wgpu};
+use half::{bf16, f16};
+use wgpu_batchnorm::{BufferRange, Context, Element, wgpu};
 
 /// Values between guards, `offset` values into its buffer.
 pub struct Guarded {
     buffer: wgpu::Buffer,
+    element: Element,
     offset: usize,
     length: usize,
 }
 
-const GUARD: u32 = 0x7fc5_a5a5;
+/// A NaN of either width, byte by byte.
+const GUARD: u8 = 0x7f;
 const TAIL: usize = 67;
+
+/// The values as an element holds them, rounded to nearest.
+pub fn rounded(values: &[f32], element: Element) -> Vec<f32> {
+    values
+        .iter()
+        .map(|&v| match element {
+            Element::F32 => v,
+            Element::F16 => f16::from_f32(v).to_f32(),
+            Element::BF16 => bf16::from_f32(v).to_f32(),
+        })
+        .collect()
+}
+
+fn bytes_of(values: &[f32], element: Element) -> Vec<u8> {
+    let bytes = |&v: &f32| match element {
+        Element::F32 => v.to_le_bytes().to_vec(),
+        Element::F16 => f16::from_f32(v).to_le_bytes().to_vec(),
+        Element::BF16 => bf16::from_f32(v).to_le_bytes().to_vec(),
+    };
+    values.iter().flat_map(bytes).collect()
+}
+
+fn values_of(bytes: &[u8], element: Element) -> Vec<f32> {
+    let value = |b: &[u8]| match element {
+        Element::F32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+        Element::F16 => f16::from_le_bytes([b[0], b[1]]).to_f32(),
+        Element::BF16 => bf16::from_le_bytes([b[0], b[1]]).to_f32(),
+    };
+    bytes.chunks_exact(element.size() as usize).map(value).collect()
+}
 
 impl Guarded {
     /// A tensor of `values`.
-    pub fn new(context: &Context, values: &[f32], offset: usize) -> Self {
-        let mut words = vec![f32::from_bits(GUARD); offset + values.len() + TAIL];
-        words[offset..][..values.len()].copy_from_slice(values);
-        let buffer = context.upload(&words).expect("a buffer");
-        Self { buffer, offset, length: values.len() }
+    pub fn new(context: &Context, values: &[f32], element: Element, offset: usize) -> Self {
+        let size = element.size() as usize;
+        let mut bytes = vec![GUARD; (offset + values.len() + TAIL).next_multiple_of(2) * size];
+        bytes[offset * size..][..values.len() * size].copy_from_slice(&bytes_of(values, element));
+        let buffer = context.upload_bytes(&bytes).expect("a buffer");
+        Self { buffer, element, offset, length: values.len() }
     }
 
     /// A tensor that holds nothing but NaN.
-    pub fn poisoned(context: &Context, length: usize, offset: usize) -> Self {
-        Self::new(context, &vec![f32::NAN; length], offset)
+    pub fn poisoned(context: &Context, length: usize, element: Element, offset: usize) -> Self {
+        Self::new(context, &vec![f32::NAN; length], element, offset)
     }
 
     pub fn range(&self) -> BufferRange {
-        BufferRange::new(&self.buffer, self.offset as u64 * 4, self.length as u64 * 4)
+        let size = self.element.size();
+        BufferRange::new(&self.buffer, self.offset as u64 * size, self.length as u64 * size)
     }
 
     /// The values, after a look at the guards.
     #[track_caller]
     pub fn read(&self, context: &Context) -> Vec<f32> {
-        let words = context.download(&self.buffer).expect("a download");
-        let end = self.offset + self.length;
-        let guards = words[..self.offset].iter().chain(&words[end..]);
-        assert!(guards.map(|w| w.to_bits()).all(|w| w == GUARD), "written outside the range");
-        words[self.offset..end].to_vec()
+        let bytes = context.download_bytes(&self.buffer).expect("a download");
+        let size = self.element.size() as usize;
+        let (start, end) = (self.offset * size, (self.offset + self.length) * size);
+        let mut guards = bytes[..start].iter().chain(&bytes[end..]);
+        assert!(guards.all(|&b| b == GUARD), "written outside the range");
+        values_of(&bytes[start..end], self.element)
     }
 }

@@ -47,8 +47,9 @@ fn cases() -> impl Strategy<Value = Case> {
                 shift,
                 track_running_stats,
                 running_variance,
+                ..Default::default()
             };
-            Case { shape, mean, offset, descriptor, momentum }
+            Case { mean, offset, descriptor, momentum, ..Case::new(shape) }
         },
     )
 }

@@ -11,6 +11,9 @@ pub fn assert_close(what: &str, have: &[f32], want: &[f64], atol: f64, rtol: f64
 pub fn assert_within(what: &str, have: &[f32], want: &[f64], bound: impl Fn(usize, f64) -> f64) {
     assert_eq!(have.len(), want.len(), "{what}: number of values");
     let excess = |i: usize| {
+        if have[i] as f64 == want[i] {
+            return 0.0;
+        }
         let error = (have[i] as f64 - want[i]).abs() / bound(i, want[i]);
         if error.is_nan() { f64::INFINITY } else { error }
     };

@@ -1,0 +1,43 @@
+// Formula: none; f16 elements, two a word, rounded to nearest, ties to even.
+// A workgroup owns, reads, writes: nothing. Needs: nothing.
+//
+// `pack2x16float` may round either way and may give anything beyond the largest f16, and
+// `unpack2x16float` may take small numbers for 0; so the bits are put together here.
+
+alias Words = vec2u;
+
+fn decode(words: Words) -> vec4f {
+    return decode_halves(vec4u(words.x, words.x >> 16u, words.y, words.y >> 16u));
+}
+
+// Of elements in the lower halves; what is above them is ignored.
+fn decode_halves(halves: vec4u) -> vec4f {
+    let size = halves & vec4u(0x7fffu);
+    // Moves the exponent's bias from 15 to 127; that of infinities and NaN from 31 to 255.
+    let is_finite = size < vec4u(0x7c00u);
+    let normal = (size << vec4u(13u)) + select(vec4u(0x70000000u), vec4u(0x38000000u), is_finite);
+    // Below 2⁻¹⁴ the unit is 2⁻²⁴.
+    let subnormal = bitcast<vec4u>(vec4f(size) * 5.9604644775390625e-8);
+    let number = select(normal, subnormal, size < vec4u(0x400u));
+    return bitcast<vec4f>(number | ((halves & vec4u(0x8000u)) << vec4u(16u)));
+}
+
+fn encode_halves(values: vec4f) -> vec4u {
+    let bits = bitcast<vec4u>(values);
+    let sign = (bits >> vec4u(16u)) & vec4u(0x8000u);
+    let size = bits & vec4u(0x7fffffffu);
+    // Drops 13 bits, half a unit and the parity added first, and moves the exponent's bias from
+    // 127 to 15; what overflows is infinite.
+    let odd = (size >> vec4u(13u)) & vec4u(1u);
+    let normal = min((size + 0xfffu + odd - 0x38000000u) >> vec4u(13u), vec4u(0x7c00u));
+    // Below 2⁻¹⁴ the unit is 2⁻²⁴, that of numbers around 1/2: adding 1/2 rounds to it.
+    let subnormal = bitcast<vec4u>(bitcast<vec4f>(size) + 0.5) - 0x3f000000u;
+    let number = select(normal, subnormal, size < vec4u(0x38800000u));
+    let is_nan = size > vec4u(0x7f800000u);
+    return sign | select(number, vec4u(0x7e00u), is_nan);
+}
+
+fn encode(values: vec4f) -> Words {
+    let halves = encode_halves(values);
+    return vec2u(halves.x | (halves.y << 16u), halves.z | (halves.w << 16u));
+}
