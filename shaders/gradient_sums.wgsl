@@ -2,7 +2,8 @@
 // dγ = r·inv_std·Σdz·(x − mean) + d·Σdz (r = 1 and d = 0 but for batch renormalization).
 // A workgroup owns: its channels. Reads: x, dy, residual, weights, saved or running statistics.
 // Writes: for frozen statistics, which are constants, dx = γ·inv_std·dz and dresidual on the way.
-// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, activation.wgsl, normalize.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, an activation file,
+// normalize.wgsl.
 
 // What the forward pass normalised with.
 struct Statistics {
@@ -33,11 +34,11 @@ struct Gradient {
 fn gradient_of(q: Quad, a: Affine) -> Gradient {
     var centered = vec4f();
     // dx alone, through constants, has no use for x.
-    if !FROZEN || AFFINE || ACTIVATION != ACTIVATION_IDENTITY {
+    if !FROZEN || AFFINE || !IS_IDENTITY {
         centered = center(load_x(q), a);
     }
     var dz = load_dy(q);
-    if ACTIVATION != ACTIVATION_IDENTITY {
+    if !IS_IDENTITY {
         dz *= activation_slope(before_activation(q, centered, a));
     }
     if WEIGHTED {

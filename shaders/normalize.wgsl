@@ -2,7 +2,7 @@
 // mean = pivot + remainder, scale = γ·r·inv_std, shift = β + γ·d (r = 1 and d = 0 but for batch
 // renormalization). Where a position has no weight, y = 0.
 // A workgroup owns: its channels. Reads: x, residual, weights, gamma, beta. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, activation.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, an activation file.
 //
 // The mean is subtracted in two parts, and not folded with the scale into x·a + b: either would
 // cancel where |mean| is much larger than the standard deviation.

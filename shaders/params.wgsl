@@ -109,7 +109,6 @@ var<private> local: Params;
 // Threads of a workgroup, a power of two.
 override WORKGROUP: u32 = 64u;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.
-override ACTIVATION: u32 = 0u;     // ACTIVATION_*, in activation.wgsl
 override RESIDUAL: bool = false;   // add a residual before the activation
 override WEIGHTED: bool = false;   // positions have weights
 override IN_PLACE: bool = false;   // y over x; dx over dy

@@ -3,7 +3,7 @@
 /// act in y = act(γ·x̂ + β + residual), elementwise. Its backward pass computes its argument again
 /// from x: nothing is stored for it.
 ///
-/// Formulas and sources are those of `shaders/activation.wgsl`; [`value`](Self::value) and
+/// Formulas and sources are those of `shaders/activation`; [`value`](Self::value) and
 /// [`slope`](Self::slope) are the same in `f64`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -96,21 +96,6 @@ impl Activation {
             Activation::HardSwish if z <= -3.0 => 0.0,
             Activation::HardSwish if z > 3.0 => 1.0,
             Activation::HardSwish => z / 3.0 + 0.5,
-        }
-    }
-
-    /// `ACTIVATION_*` of `shaders/activation.wgsl`.
-    pub(crate) fn code(self) -> u32 {
-        match self {
-            Activation::Identity => 0,
-            Activation::Relu => 1,
-            Activation::LeakyRelu(_) => 2,
-            Activation::Sigmoid => 3,
-            Activation::Tanh => 4,
-            Activation::Silu => 5,
-            Activation::Gelu => 6,
-            Activation::GeluTanh => 7,
-            Activation::HardSwish => 8,
         }
     }
 

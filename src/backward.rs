@@ -127,7 +127,7 @@ impl BatchNorm {
             pass,
             element: forward.element,
             features: Features {
-                activation: forward.activation.code(),
+                activation: forward.activation.into(),
                 // Its value matters to the slope of an activation, and to nothing else.
                 residual: residual.is_some() && forward.activation != Activation::Identity,
                 weighted: forward.extras.weights.is_some(),

@@ -229,7 +229,7 @@ impl BatchNorm {
             pass,
             element,
             features: Features {
-                activation: self.descriptor.activation.code(),
+                activation: self.descriptor.activation.into(),
                 residual: extras.residual.is_some(),
                 weighted: extras.weights.is_some(),
                 in_place,

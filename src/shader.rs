@@ -55,7 +55,7 @@ impl Kernel {
     fn walk_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardFused => wgsl!(
-                "moments", "activation", "normalize", "settings", "statistics",
+                "moments", "normalize", "settings", "statistics",
                 "walk/moments", "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
@@ -63,24 +63,24 @@ impl Kernel {
                 "walk/moments", "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
-                "moments", "partial_moments", "activation", "normalize", "settings", "statistics",
+                "moments", "partial_moments", "normalize", "settings", "statistics",
                 "walk/moments", "walk/normalize", "walk/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
-                "activation", "normalize",
+                "normalize",
                 "walk/normalize", "walk/inference"
             ),
             Kernel::BackwardFused => wgsl!(
-                "activation", "normalize", "gradient_sums", "gradient_input",
+                "normalize", "gradient_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "walk/sums", "walk/input", "walk/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
-                "activation", "normalize", "gradient_sums", "partial_sums",
+                "normalize", "gradient_sums", "partial_sums",
                 "walk/sums", "walk/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
-                "activation", "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "walk/sums", "walk/input", "walk/backward_input"
             ),
@@ -91,7 +91,7 @@ impl Kernel {
     fn tile_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardFused => wgsl!(
-                "moments", "activation", "normalize", "settings", "statistics",
+                "moments", "normalize", "settings", "statistics",
                 "tile/moments", "tile/normalize", "tile/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
@@ -99,24 +99,24 @@ impl Kernel {
                 "tile/moments", "tile/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
-                "moments", "partial_moments", "activation", "normalize", "settings", "statistics",
+                "moments", "partial_moments", "normalize", "settings", "statistics",
                 "tile/normalize", "tile/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
-                "activation", "normalize",
+                "normalize",
                 "tile/normalize", "tile/inference"
             ),
             Kernel::BackwardFused => wgsl!(
-                "activation", "normalize", "gradient_sums", "gradient_input",
+                "normalize", "gradient_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "tile/sums", "tile/input", "tile/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
-                "activation", "normalize", "gradient_sums", "partial_sums",
+                "normalize", "gradient_sums", "partial_sums",
                 "tile/sums", "tile/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
-                "activation", "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "tile/sums", "tile/input", "tile/backward_input"
             ),
@@ -138,11 +138,56 @@ impl Pass {
     }
 }
 
+/// The file of an activation; its parameters are numbers elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActivationFile {
+    Identity,
+    Relu,
+    LeakyRelu,
+    Sigmoid,
+    Tanh,
+    Silu,
+    Gelu,
+    GeluTanh,
+    HardSwish,
+}
+
+impl ActivationFile {
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            ActivationFile::Identity => wgsl!("activation/identity"),
+            ActivationFile::Relu => wgsl!("activation/relu"),
+            ActivationFile::LeakyRelu => wgsl!("activation/leaky_relu"),
+            ActivationFile::Sigmoid => wgsl!("activation/sigmoid"),
+            ActivationFile::Tanh => wgsl!("activation/tanh"),
+            ActivationFile::Silu => wgsl!("activation/silu"),
+            ActivationFile::Gelu => wgsl!("activation/gelu"),
+            ActivationFile::GeluTanh => wgsl!("activation/gelu_tanh"),
+            ActivationFile::HardSwish => wgsl!("activation/hard_swish"),
+        }
+    }
+}
+
+impl From<Activation> for ActivationFile {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Identity => ActivationFile::Identity,
+            Activation::Relu => ActivationFile::Relu,
+            Activation::LeakyRelu(_) => ActivationFile::LeakyRelu,
+            Activation::Sigmoid => ActivationFile::Sigmoid,
+            Activation::Tanh => ActivationFile::Tanh,
+            Activation::Silu => ActivationFile::Silu,
+            Activation::Gelu => ActivationFile::Gelu,
+            Activation::GeluTanh => ActivationFile::GeluTanh,
+            Activation::HardSwish => ActivationFile::HardSwish,
+        }
+    }
+}
+
 /// What is fused into the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Features {
-    /// [`Activation::code`].
-    pub activation: u32,
+    pub activation: ActivationFile,
     pub residual: bool,
     pub weighted: bool,
     /// y over x, or dx over dy.
@@ -157,7 +202,7 @@ impl Features {
     /// Nothing fused, and all gradients.
     pub fn plain() -> Self {
         Self {
-            activation: Activation::Identity.code(),
+            activation: ActivationFile::Identity,
             residual: false,
             weighted: false,
             in_place: false,
@@ -224,17 +269,17 @@ impl Variant {
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
         };
         let kernel = self.kernel.files(self.mapping);
-        [wgsl!("params"), element, tensor, mapping, wgsl!("weights"), kernel].concat().join("\n")
+        let shared: &[&str] = wgsl!("weights", "exponential");
+        let activation = self.features.activation.files();
+        [wgsl!("params"), element, tensor, mapping, shared, activation, kernel].concat().join("\n")
     }
 
     /// The module's override constants.
     pub fn constants(&self) -> Vec<(&'static str, f64)> {
-        let Features { activation, residual, weighted, in_place, affine, dx, dresidual } =
-            self.features;
+        let Features { residual, weighted, in_place, affine, dx, dresidual, .. } = self.features;
         let flag = |on: bool| on as u32 as f64;
         vec![
             ("WORKGROUP", self.workgroup as f64),
-            ("ACTIVATION", activation as f64),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),
             ("IN_PLACE", flag(in_place)),
