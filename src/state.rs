@@ -2,6 +2,7 @@
 
 use crate::plan::row_stride;
 use crate::{BufferRange, Error, device};
+use std::ops::Range;
 
 /// A row of a [`State`]: one value a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,13 +47,7 @@ impl State {
         let limits = device.limits();
         let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let fits = size <= limit;
-        let stride = if fits { row_stride(channels) as usize } else { 0 };
-        let mut words = vec![0u32; if fits { stride * ROWS as usize } else { 1 }];
-        if fits {
-            for row in [Row::Gamma, Row::RunningVar] {
-                words[row as usize * stride..][..channels as usize].fill(1f32.to_bits());
-            }
-        }
+        let words = if fits { new_rows(channels, 0..ROWS) } else { vec![0] };
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
@@ -113,18 +108,45 @@ impl State {
         self.write(queue, Row::Batches, bytemuck::cast_slice(&counts))
     }
 
+    /// Forgets all batches: running mean 0, running variance 1, no batches seen. γ, β and gradients
+    /// stay. PyTorch's `reset_running_stats`.
+    ///
+    /// # Errors
+    /// What was wrong with [`new`](Self::new).
+    pub fn reset_running(&self, queue: &wgpu::Queue) -> Result<(), Error> {
+        self.reset_rows(queue, Row::RunningMean as u64..Row::Batches as u64 + 1)
+    }
+
+    /// Makes the layer new again: γ = 1, β = 0, no gradients, and what
+    /// [`reset_running`](Self::reset_running) does. PyTorch's `reset_parameters`.
+    ///
+    /// # Errors
+    /// What was wrong with [`new`](Self::new).
+    pub fn reset(&self, queue: &wgpu::Queue) -> Result<(), Error> {
+        self.reset_rows(queue, 0..ROWS)
+    }
+
+    fn reset_rows(&self, queue: &wgpu::Queue, rows: Range<u64>) -> Result<(), Error> {
+        self.check_made()?;
+        let offset = rows.start * row_stride(self.channels) * 4;
+        let words = new_rows(self.channels, rows);
+        queue.write_buffer(&self.buffer, offset, bytemuck::cast_slice(&words));
+        Ok(())
+    }
+
     fn write(&self, queue: &wgpu::Queue, row: Row, bytes: &[u8]) -> Result<(), Error> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
+        self.check_made()?;
         queue.write_buffer(&self.buffer, self.range(row).offset, bytes);
         Ok(())
     }
 
+    /// Reports what was wrong with [`new`](Self::new).
+    pub(crate) fn check_made(&self) -> Result<(), Error> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
     pub(crate) fn check(&self, need: u32) -> Result<(), Error> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
+        self.check_made()?;
         let have = self.channels;
         if need != have {
             return Err(Error::ChannelMismatch { need, have });
@@ -133,8 +155,21 @@ impl State {
     }
 }
 
+/// The words of some rows of a new layer.
+fn new_rows(channels: u32, rows: Range<u64>) -> Vec<u32> {
+    let stride = row_stride(channels) as usize;
+    let mut words = vec![0; stride * (rows.end - rows.start) as usize];
+    for row in [Row::Gamma as u64, Row::RunningVar as u64] {
+        if rows.contains(&row) {
+            let start = (row - rows.start) as usize * stride;
+            words[start..][..channels as usize].fill(1f32.to_bits());
+        }
+    }
+    words
+}
+
 impl Row {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Row::Gamma => "gamma",
             Row::Beta => "beta",
