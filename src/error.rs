@@ -119,6 +119,27 @@ pub enum Error {
         /// Values that are there.
         have: u64,
     },
+    /// The bytes are not a whole safetensors file, or none can be made.
+    #[error("safetensors: {0}")]
+    Safetensors(String),
+    /// A file lacks an entry.
+    #[error("the file has no entry `{name}`; expected is {expected}")]
+    MissingEntry {
+        /// The entry, with its prefix.
+        name: String,
+        /// Type and shape that it should have.
+        expected: String,
+    },
+    /// An entry of a file has another type, shape or value than it must have.
+    #[error("the entry `{name}` is {found}; expected is {expected}")]
+    InvalidEntry {
+        /// The entry, with its prefix.
+        name: String,
+        /// Type and shape, or values, that it should have.
+        expected: String,
+        /// What it has.
+        found: String,
+    },
     /// wgpu rejected what it was asked to create.
     #[error("wgpu: {0}")]
     Wgpu(String),

@@ -60,7 +60,8 @@
 //! # Features
 //!
 //! `vulkan`, `metal`, `dx12`, `gles` and `webgpu` pass through to wgpu; `cpu` adds the module
-//! `cpu`, batch norm for programs without any adapter. All but `gles` are on by default.
+//! `cpu`, batch norm for programs without any adapter; `safetensors` lets a [`Snapshot`] be read from
+//! and written to files of that format. All but `gles` are on by default.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -78,6 +79,7 @@ mod record;
 pub mod reference;
 mod shader;
 mod shape;
+mod snapshot;
 mod state;
 mod tensor;
 
@@ -86,7 +88,12 @@ pub use batch_norm::{BatchNorm, BatchNormDescriptor, Momentum, RunningVariance};
 pub use context::{Context, ContextOptions};
 pub use error::Error;
 pub use forward::{Forward, Inference, Saved, Training};
+#[cfg(feature = "safetensors")]
+pub use safetensors;
 pub use shape::{Layout, Shape};
+pub use snapshot::Snapshot;
+#[cfg(feature = "safetensors")]
+pub use snapshot::SnapshotEntry;
 pub use state::{Row, State};
 pub use tensor::BufferRange;
 pub use wgpu;

@@ -8,5 +8,6 @@ mod faults;
 mod guarded;
 mod layers;
 mod properties;
+mod snapshot;
 mod tolerance;
 mod variants;
