@@ -51,6 +51,9 @@ pub enum Error {
         /// Values a channel.
         count: u64,
     },
+    /// The unbiased variance divides by m − 1, which must be above 0.
+    #[error("an unbiased variance needs at least 2 values a channel, but there are {0}")]
+    NoUnbiasedVariance(u64),
     /// A tensor's range is shorter than its shape.
     #[error("`{name}` needs {need} bytes, but its range has {have}")]
     BufferTooSmall {

@@ -69,6 +69,7 @@
 mod backward;
 mod batch_norm;
 mod context;
+pub mod convention;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod device;
@@ -86,6 +87,7 @@ mod tensor;
 pub use backward::{Backward, BackwardPass};
 pub use batch_norm::{BatchNorm, BatchNormDescriptor, Momentum, RunningVariance};
 pub use context::{Context, ContextOptions};
+pub use convention::Convention;
 pub use error::Error;
 pub use forward::{Forward, Inference, Saved, Training};
 #[cfg(feature = "safetensors")]
