@@ -141,8 +141,8 @@ impl Convention {
     /// the others cannot state.
     ///
     /// [`momentum`](Self::momentum) gives back the same `f32`, bit for bit, for every α that is 0 or
-    /// at least 2⁻²⁹ ≈ 1.9e-9. A smaller one comes back to within 2⁻⁵⁴, the most that an `f64` near
-    /// 1 can tell.
+    /// at least 2⁻²⁹ ≈ 1.9e-9. A smaller one comes back to within 2⁻⁵³, the distance of
+    /// neighbours below 1 in `f64`.
     ///
     /// # Errors
     /// [`Error::InvalidMomentum`] if α is not from 0 to 1.
