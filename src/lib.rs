@@ -74,6 +74,7 @@ pub mod convention;
 pub mod cpu;
 mod device;
 mod error;
+pub mod fold;
 mod forward;
 pub mod plan;
 mod record;

@@ -3,6 +3,8 @@
 //! A variant is a kernel, a mapping, an access and a few numbers. Files choose what code there is
 //! and are joined in order; override constants choose the numbers.
 
+pub mod fold;
+
 use crate::Error;
 use crate::plan::{Access, Kernel, Mapping, Pass, Plan};
 use std::collections::HashMap;
