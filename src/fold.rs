@@ -19,7 +19,8 @@
 //! - Where the running variance vanishes s is |γ|/√ε, 316·|γ| at ε = 1e-5: large, and as exact as
 //!   any other.
 //! - What is beyond `f32` becomes infinite, and what is below it 0 or subnormal; on the GPU this
-//!   holds for s too. Nothing is clamped; [`compare`] reports infinity.
+//!   holds for s too, and an infinite s makes a weight of 0 NaN. Nothing is clamped; [`compare`]
+//!   reports infinity.
 //! - NaN, and running variances below −ε, which no training gives, spoil their own channel alone.
 
 mod gpu;
