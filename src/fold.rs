@@ -9,6 +9,7 @@
 //! per output channel of the layer before (B. Jacob et al., "Quantization and Training of Neural
 //! Networks for Efficient Integer-Arithmetic-Only Inference", 2018, section 3.2; b' with the layer's
 //! own bias b). It holds where batch norm reads that layer's output directly, and nothing else does.
+//! What comes behind batch norm, such as an activation, comes behind the folded layer.
 //!
 //! [`fold`] does it on the host, in `f64`, rounded once; [`Folding`] on the GPU, in `f32`, for
 //! weights that are there. [`compare`] measures what the network's outputs lose by it.

@@ -117,13 +117,13 @@ impl State {
         self.reset_rows(queue, Row::RunningMean as u64..Row::Batches as u64 + 1)
     }
 
-    /// Makes the layer new again: γ = 1, β = 0, no gradients, and what
+    /// Makes every [`Row`] new again: γ = 1, β = 0, gradients 0, and what
     /// [`reset_running`](Self::reset_running) does. PyTorch's `reset_parameters`.
     ///
     /// # Errors
     /// What was wrong with [`new`](Self::new).
     pub fn reset(&self, queue: &wgpu::Queue) -> Result<(), Error> {
-        self.reset_rows(queue, 0..ROWS)
+        self.reset_rows(queue, Row::Gamma as u64..Row::DBeta as u64 + 1)
     }
 
     fn reset_rows(&self, queue: &wgpu::Queue, rows: Range<u64>) -> Result<(), Error> {
