@@ -62,6 +62,9 @@ pub enum Error {
         /// Values a channel.
         count: u64,
     },
+    /// The unbiased variance divides by m − 1, which must be above 0.
+    #[error("an unbiased variance needs at least 2 values a channel, but there are {0}")]
+    NoUnbiasedVariance(u64),
     /// A tensor's range is shorter than its shape.
     #[error("`{name}` needs {need} bytes, but its range has {have}")]
     BufferTooSmall {
@@ -148,6 +151,27 @@ pub enum Error {
         need: u64,
         /// Values that are there.
         have: u64,
+    },
+    /// The bytes are not a whole safetensors file, or none can be made.
+    #[error("safetensors: {0}")]
+    Safetensors(String),
+    /// A file lacks an entry.
+    #[error("the file has no entry `{name}`; expected is {expected}")]
+    MissingEntry {
+        /// The entry, with its prefix.
+        name: String,
+        /// Type and shape that it should have.
+        expected: String,
+    },
+    /// An entry of a file has another type, shape or value than it must have.
+    #[error("the entry `{name}` is {found}; expected is {expected}")]
+    InvalidEntry {
+        /// The entry, with its prefix.
+        name: String,
+        /// Type and shape, or values, that it should have.
+        expected: String,
+        /// What it has.
+        found: String,
     },
     /// wgpu rejected what it was asked to create.
     #[error("wgpu: {0}")]

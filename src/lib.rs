@@ -60,7 +60,8 @@
 //! # Features
 //!
 //! `vulkan`, `metal`, `dx12`, `gles` and `webgpu` pass through to wgpu; `cpu` adds the module
-//! `cpu`, batch norm for programs without any adapter. All but `gles` are on by default.
+//! `cpu`, batch norm for programs without any adapter; `safetensors` lets a [`Snapshot`] be read from
+//! and written to files of that format. All but `gles` are on by default.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -69,11 +70,13 @@ mod activation;
 mod backward;
 mod batch_norm;
 mod context;
+pub mod convention;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod device;
 mod element;
 mod error;
+pub mod fold;
 mod forward;
 mod optimizer;
 pub mod plan;
@@ -81,6 +84,7 @@ mod record;
 pub mod reference;
 mod shader;
 mod shape;
+mod snapshot;
 mod state;
 mod tensor;
 mod weights;
@@ -89,11 +93,17 @@ pub use activation::Activation;
 pub use backward::{Backward, BackwardPass, Gradients};
 pub use batch_norm::{BatchNorm, BatchNormDescriptor, Momentum, RunningVariance};
 pub use context::{Context, ContextOptions};
+pub use convention::Convention;
 pub use element::Element;
 pub use error::Error;
 pub use forward::{Extras, Forward, Inference, Saved, Training};
 pub use optimizer::{Optimizer, Rule};
+#[cfg(feature = "safetensors")]
+pub use safetensors;
 pub use shape::{Layout, Shape};
+pub use snapshot::Snapshot;
+#[cfg(feature = "safetensors")]
+pub use snapshot::SnapshotEntry;
 pub use state::{Row, State};
 pub use tensor::BufferRange;
 pub use weights::Weights;

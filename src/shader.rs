@@ -3,6 +3,8 @@
 //! A variant is a kernel, a mapping, an access and a few numbers. Files choose what code there is
 //! and are joined in order; override constants choose the numbers.
 
+pub mod fold;
+
 use crate::plan::{Access, Kernel, Mapping, Pass, Plan};
 use crate::{Activation, Element, Error};
 use std::collections::HashMap;

@@ -2,6 +2,7 @@
 
 use crate::plan::row_stride;
 use crate::{BufferRange, Error, Optimizer, device};
+use std::ops::Range;
 
 /// A row of a [`State`]: one value a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,13 +59,9 @@ impl State {
         let limits = device.limits();
         let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let fits = size <= limit;
-        let stride = if fits { row_stride(channels) as usize } else { 0 };
-        let mut words = vec![0u32; if fits { stride * ROWS as usize } else { 1 }];
-        if fits {
-            for row in [Row::Gamma, Row::RunningVar] {
-                words[row as usize * stride..][..channels as usize].fill(1f32.to_bits());
-            }
-            let settings = ROW_SETTINGS as usize * stride;
+        let mut words = if fits { new_rows(channels, 0..ROWS) } else { vec![0] };
+        if fits && channels > 0 {
+            let settings = ROW_SETTINGS as usize * row_stride(channels) as usize;
             words[settings..][..2].copy_from_slice(&DEFAULT_BOUNDS.map(f32::to_bits));
         }
         let usage = wgpu::BufferUsages::STORAGE
@@ -78,7 +75,8 @@ impl State {
         let buffer = buffer.unwrap_or_else(|| unreachable!("`scoped` runs its argument"));
         let what = "the state of a layer in one storage binding, in bytes";
         let too_large = Error::LimitExceeded { what, need: size, limit };
-        let failed = failed.err().or((!fits).then_some(too_large));
+        let none = (channels == 0).then_some(Error::InvalidChannels(0));
+        let failed = failed.err().or((!fits).then_some(too_large)).or(none);
         Self { buffer, channels, failed }
     }
 
@@ -144,11 +142,7 @@ impl State {
     /// # Errors
     /// What was wrong with [`new`](Self::new).
     pub fn reset_optimizer(&self, queue: &wgpu::Queue) -> Result<(), Error> {
-        self.check_made()?;
-        let row = row_stride(self.channels) * 4;
-        let zeros = vec![0; ((ROWS - ROW_STEPS) * row) as usize];
-        queue.write_buffer(&self.buffer, ROW_STEPS * row, &zeros);
-        Ok(())
+        self.reset_rows(queue, ROW_STEPS..ROWS)
     }
 
     /// Sets the bounds of batch renormalization, before whatever is submitted next:
@@ -179,14 +173,43 @@ impl State {
         Ok(())
     }
 
+    /// Forgets all batches: running mean 0, running variance 1, no batches seen. γ, β and gradients
+    /// stay. PyTorch's `reset_running_stats`.
+    ///
+    /// # Errors
+    /// What was wrong with [`new`](Self::new).
+    pub fn reset_running(&self, queue: &wgpu::Queue) -> Result<(), Error> {
+        self.reset_rows(queue, Row::RunningMean as u64..Row::Batches as u64 + 1)
+    }
+
+    /// Makes every [`Row`] new again: γ = 1, β = 0, gradients 0, and what
+    /// [`reset_running`](Self::reset_running) and [`reset_optimizer`](Self::reset_optimizer) do;
+    /// settings stay. PyTorch's `reset_parameters`.
+    ///
+    /// # Errors
+    /// What was wrong with [`new`](Self::new).
+    pub fn reset(&self, queue: &wgpu::Queue) -> Result<(), Error> {
+        self.reset_rows(queue, Row::Gamma as u64..Row::DBeta as u64 + 1)?;
+        self.reset_optimizer(queue)
+    }
+
+    fn reset_rows(&self, queue: &wgpu::Queue, rows: Range<u64>) -> Result<(), Error> {
+        self.check_made()?;
+        let offset = rows.start * row_stride(self.channels) * 4;
+        let words = new_rows(self.channels, rows);
+        queue.write_buffer(&self.buffer, offset, bytemuck::cast_slice(&words));
+        Ok(())
+    }
+
     fn write(&self, queue: &wgpu::Queue, row: Row, bytes: &[u8]) -> Result<(), Error> {
         self.check_made()?;
         queue.write_buffer(&self.buffer, self.range(row).offset, bytes);
         Ok(())
     }
 
-    fn check_made(&self) -> Result<(), Error> {
-        self.failed.as_ref().map_or(Ok(()), |error| Err(error.clone()))
+    /// Reports what was wrong with [`new`](Self::new).
+    pub(crate) fn check_made(&self) -> Result<(), Error> {
+        self.failed.clone().map_or(Ok(()), Err)
     }
 
     pub(crate) fn check(&self, need: u32) -> Result<(), Error> {
@@ -199,8 +222,21 @@ impl State {
     }
 }
 
+/// The words of some rows of a new layer.
+fn new_rows(channels: u32, rows: Range<u64>) -> Vec<u32> {
+    let stride = row_stride(channels) as usize;
+    let mut words = vec![0; stride * (rows.end - rows.start) as usize];
+    for row in [Row::Gamma as u64, Row::RunningVar as u64] {
+        if rows.contains(&row) {
+            let start = (row - rows.start) as usize * stride;
+            words[start..][..channels as usize].fill(1f32.to_bits());
+        }
+    }
+    words
+}
+
 impl Row {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Row::Gamma => "gamma",
             Row::Beta => "beta",

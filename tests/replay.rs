@@ -18,7 +18,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use wgpu_batchnorm::reference::{self, AffineParams, Statistics};
-use wgpu_batchnorm::{Layout, Momentum, RunningVariance, Shape};
+use wgpu_batchnorm::{Activation, Layout, Momentum, RunningVariance, Shape};
 
 const EPSILON: f32 = 1e-3;
 
@@ -561,14 +561,77 @@ fn malformed_metadata() -> Vec<Malformed> {
     .into()
 }
 
-fn not_supported() -> Vec<Malformed> {
+fn malformed_extras() -> Vec<Malformed> {
+    let halves = |name| small().raw(name, Dtype::F16, &[2, 3, 2], vec![0; 24]);
     vec![
-        ("residual", small().f32("residual", &[2, 3, 2], &[0.0; 12]), "not supported: residual"),
-        ("mask", small().f32("mask", &[2], &[1.0; 2]), "not supported: mask"),
-        ("F16", small().raw("x", Dtype::F16, &[2, 3, 2], vec![0; 24]), "not supported: x of"),
-        ("BF16", small().raw("x", Dtype::BF16, &[2, 3, 2], vec![0; 24]), "not supported: x of"),
-        ("activation", small().meta("activation", "relu"), "not supported: activation relu"),
+        ("residual's shape", small().f32("residual", &[2, 3], &[0.0; 6]), "residual must be F32"),
+        ("residual's type", halves("residual"), "residual must be F32"),
+        ("dy's type", halves("dy"), "dy must be F32"),
+        ("mask's shape", small().f32("mask", &[3], &[1.0; 3]), "mask must be F32 of shape [2] or"),
+        ("mask's axes", small().f32("mask", &[2, 3], &[1.0; 6]), "[2] or [2, 2], but is F32"),
+        ("mask's sign", small().f32("mask", &[2], &[1.0, -1.0]), "mask must be finite and 0"),
+        ("mask's numbers", small().f32("mask", &[2], &[1.0, f32::NAN]), "mask must be finite"),
+        (
+            "slope",
+            small().meta("activation", "leaky_relu:inf"),
+            "slope of leaky ReLU must be finite",
+        ),
+        ("dresidual", small().f32("expected.dresidual", &[2, 3, 2], &[0.0; 12]), "no dresidual"),
     ]
+}
+
+/// Everything at once, in 16 bits: what is like x has its type, and masked positions hold 0.
+#[test]
+fn residual_mask_activation_and_halves() {
+    let folder = Folder::new();
+    let values = |seed: usize| -> Vec<f32> {
+        (0..24).map(|i| ((i * 7 + seed * 5) % 11) as f32 / 4.0 - 1.0).collect()
+    };
+    let (x, dy, residual) = (values(1), values(2), values(3));
+    let mask = [1.0, 0.0, 2.0, 1.0];
+    // Multiples of 1/4 are exact in either type.
+    let encode = |values: &[f32]| -> Vec<u8> {
+        values.iter().flat_map(|&v| half::bf16::from_f32(v).to_le_bytes()).collect()
+    };
+    let dims = [2, 3, 2, 2];
+    let file = CaseFile::default()
+        .meta("epsilon", "1e-3")
+        .raw("x", Dtype::BF16, &dims, encode(&x))
+        .raw("dy", Dtype::BF16, &dims, encode(&dy))
+        .raw("residual", Dtype::BF16, &dims, encode(&residual))
+        .f32("mask", &[2, 2, 2], &[mask, mask].concat())
+        .meta("activation", "gelu");
+    let result = folder.run("case", &file);
+    let shape = Shape::nchw(2, 3, 2, 2);
+    let mask = [mask, mask].concat();
+    let extras = reference::Extras {
+        activation: Activation::Gelu,
+        residual: Some(&residual),
+        weights: Some(&mask),
+        corrections: None,
+    };
+    let statistics = reference::weighted_statistics(shape, &x, extras);
+    let affine = AffineParams::default();
+    let y = reference::forward(shape, &x, &statistics, EPSILON, affine, extras);
+    let gradients =
+        reference::backward_with(shape, &x, &dy, &statistics, false, EPSILON, affine, extras);
+    for (name, want) in [("y", y), ("dx", gradients.dx), ("dresidual", gradients.dresidual)] {
+        let (dtype, have_dims, bytes) = &result[name];
+        assert_eq!((*dtype, &have_dims[..]), (Dtype::BF16, &dims[..]), "{name}");
+        for (i, (have, want)) in bytes.chunks_exact(2).zip(&want).enumerate() {
+            let have = half::bf16::from_le_bytes([have[0], have[1]]).to_f64();
+            assert!(
+                (have - want).abs() <= want.abs() / 128.0 + 1e-5,
+                "{name}[{i}]: {have}, {want}"
+            );
+            if mask[i / 12 * 4 + i % 4] == 0.0 {
+                assert_eq!(have, 0.0, "{name}[{i}]");
+            }
+        }
+    }
+    check(&result, "mean", &[3], &statistics.mean);
+    check(&result, "dbias", &[3], &gradients.dbeta);
+    check(&result, "dweight", &[3], &gradients.dgamma);
 }
 
 #[test]
@@ -576,7 +639,7 @@ fn a_malformed_case_is_one_line_and_no_file() {
     let folder = Folder::new();
     folder.run("small", &small());
     folder.run("small_inference", &small().meta("mode", "infer"));
-    let cases = [malformed_tensors(), malformed_metadata(), not_supported()].concat();
+    let cases = [malformed_tensors(), malformed_metadata(), malformed_extras()].concat();
     let paths: Vec<_> = cases
         .iter()
         .enumerate()

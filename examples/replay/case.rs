@@ -1,20 +1,26 @@
 //! Reading a case: bytes of a safetensors file in, checked values out.
 
 use crate::settings::{Mode, Settings};
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use wgpu_batchnorm::{BatchNormDescriptor, Error, Layout, Shape};
+use wgpu_batchnorm::{BatchNormDescriptor, Element, Error, Layout, Shape};
 
 /// A case that is complete and consistent.
 #[derive(Debug)]
 pub struct Case {
     pub settings: Settings,
     pub shape: Shape,
-    pub x: Vec<f32>,
+    /// How x, dy and residual are stored, and y, dx and dresidual will be.
+    pub element: Element,
+    pub x: Vec<u8>,
     pub weight: Option<Vec<f32>>,
     pub bias: Option<Vec<f32>>,
     pub running: Option<Running>,
     pub batches: u32,
-    pub dy: Option<Vec<f32>>,
+    pub dy: Option<Vec<u8>>,
+    pub residual: Option<Vec<u8>>,
+    /// Weights of samples, or of positions.
+    pub mask: Option<Vec<f32>>,
     pub expected: Vec<(Output, Vec<f64>)>,
     /// Extents of x.
     dims: Vec<usize>,
@@ -56,6 +62,11 @@ impl Output {
         Self::DResidual,
     ];
 
+    /// Whether it has x's shape and type.
+    pub fn is_like_x(self) -> bool {
+        matches!(self, Self::Y | Self::Dx | Self::DResidual)
+    }
+
     /// Its name in a file.
     pub fn name(self) -> &'static str {
         match self {
@@ -94,10 +105,7 @@ impl Case {
         let file = File(SafeTensors::deserialize(bytes).map_err(invalid)?);
         let expected = file.expected_names()?;
         let settings = Settings::read(header.metadata().as_ref())?;
-        settings.check_supported()?;
-        file.check_supported()?;
-
-        let (dims, x) = file.x()?;
+        let (dims, element, x) = file.x()?;
         let shape = shape(&dims, settings.layout)?;
         if settings.mode == Mode::Train && shape.count() < 2 {
             // Binding says so, too, but an empty x may claim more channels than the state of a
@@ -110,10 +118,13 @@ impl Case {
             weight: file.floats("weight", &per_channel)?,
             bias: file.floats("bias", &per_channel)?,
             batches: file.batches(running.is_some() && settings.mode == Mode::Train)?,
-            dy: file.floats("dy", &dims)?,
+            dy: file.elements("dy", element, &dims)?,
+            residual: file.elements("residual", element, &dims)?,
+            mask: file.mask(&dims, settings.layout)?,
             expected: Vec::new(),
             settings,
             shape,
+            element,
             x,
             running,
             dims,
@@ -130,6 +141,9 @@ impl Case {
             shift: self.bias.is_some(),
             track_running_stats: self.running.is_some(),
             running_variance: self.settings.running_variance,
+            element: self.element,
+            activation: self.settings.activation,
+            renormalize: false,
         }
     }
 
@@ -144,6 +158,7 @@ impl Case {
         }
         if self.dy.is_some() {
             outputs.extend([Output::Dx, Output::DWeight, Output::DBias]);
+            outputs.extend(self.residual.as_ref().map(|_| Output::DResidual));
         }
         outputs
     }
@@ -151,7 +166,7 @@ impl Case {
     /// The extents of a result.
     pub fn dims_of(&self, output: Output) -> Vec<usize> {
         match output {
-            Output::Y | Output::Dx | Output::DResidual => self.dims.clone(),
+            _ if output.is_like_x() => self.dims.clone(),
             Output::Batches => Vec::new(),
             _ => vec![self.shape.channels() as usize],
         }
@@ -203,24 +218,49 @@ impl<'a> File<'a> {
         names.into_iter().map(output).collect()
     }
 
-    fn check_supported(&self) -> Result<(), String> {
-        for name in ["residual", "mask"] {
-            if self.get(name).is_some() {
-                return Err(format!("not supported: {name}"));
-            }
-        }
-        Ok(())
+    /// The extents of x, its type, and its bytes.
+    fn x(&self) -> Result<(Vec<usize>, Element, Vec<u8>), String> {
+        let x = self.get("x").ok_or("the tensor x is missing")?;
+        let element = match x.dtype() {
+            Dtype::F32 => Element::F32,
+            Dtype::F16 => Element::F16,
+            Dtype::BF16 => Element::BF16,
+            dtype => return Err(format!("x must be F32, F16 or BF16, but is {dtype}")),
+        };
+        Ok((x.shape().to_vec(), element, x.data().to_vec()))
     }
 
-    /// The extents and the values of x.
-    fn x(&self) -> Result<(Vec<usize>, Vec<f32>), String> {
-        let x = self.get("x").ok_or("the tensor x is missing")?;
-        match x.dtype() {
-            Dtype::F32 => Ok((x.shape().to_vec(), f32s(x.data()))),
-            dtype @ (Dtype::F16 | Dtype::BF16) => {
-                Err(format!("not supported: x of type {dtype}, only F32"))
-            }
-            dtype => Err(format!("x must be F32, F16 or BF16, but is {dtype}")),
+    /// The bytes of a tensor like x, if it is there.
+    fn elements(
+        &self,
+        name: &str,
+        element: Element,
+        dims: &[usize],
+    ) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.checked(name, dtype(element), dims)?.map(|view| view.data().to_vec()))
+    }
+
+    /// Weights of samples or, with all axes of x but the channels', of positions.
+    fn mask(&self, dims: &[usize], layout: Layout) -> Result<Option<Vec<f32>>, String> {
+        let Some(view) = self.get("mask") else { return Ok(None) };
+        let channel_axis = match layout {
+            Layout::ChannelsFirst => 1,
+            Layout::ChannelsLast => dims.len() - 1,
+        };
+        let mut positions = dims.to_vec();
+        positions.remove(channel_axis);
+        let samples = &positions[..1];
+        if view.dtype() != Dtype::F32 || (view.shape() != samples && view.shape() != positions) {
+            return Err(format!(
+                "mask must be F32 of shape {samples:?} or {positions:?}, but is {} of shape {:?}",
+                view.dtype(),
+                view.shape()
+            ));
+        }
+        let mask = f32s(view.data());
+        match mask.iter().find(|w| !(w.is_finite() && **w >= 0.0)) {
+            Some(weight) => Err(format!("mask must be finite and 0 or more, but has {weight}")),
+            None => Ok(Some(mask)),
         }
     }
 
@@ -236,7 +276,18 @@ impl<'a> File<'a> {
         if output == Output::Batches && is_i64 {
             return Ok(vec![self.count(&name)?.unwrap_or(0) as f64]);
         }
-        Ok(self.floats(&name, dims)?.iter().flatten().map(|&v| v.into()).collect())
+        // What is like x may be expected as it is stored, or as F32.
+        let view = match self.get(&name) {
+            Some(view) if output.is_like_x() && view.shape() == dims => Some(view),
+            _ => self.checked(&name, Dtype::F32, dims)?,
+        };
+        match view.map(|view| (view.dtype(), view)) {
+            Some((Dtype::F32, view)) => Ok(to_f64(Element::F32, view.data())),
+            Some((Dtype::F16, view)) => Ok(to_f64(Element::F16, view.data())),
+            Some((Dtype::BF16, view)) => Ok(to_f64(Element::BF16, view.data())),
+            Some((other, _)) => Err(format!("{name} must be F32, but is {other}")),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn running(&self, dims: &[usize], mode: Mode) -> Result<Option<Running>, String> {
@@ -301,6 +352,25 @@ fn shape(dims: &[usize], layout: Layout) -> Result<Shape, String> {
     product
         .and_then(|_| Shape::from_dims(&dims_u64, layout))
         .ok_or_else(|| format!("x has too many elements or channels: its shape is {dims:?}"))
+}
+
+/// An element's name in a file.
+pub fn dtype(element: Element) -> Dtype {
+    match element {
+        Element::F32 => Dtype::F32,
+        Element::F16 => Dtype::F16,
+        Element::BF16 => Dtype::BF16,
+    }
+}
+
+/// The values of a tensor's bytes.
+pub fn to_f64(element: Element, bytes: &[u8]) -> Vec<f64> {
+    let halves = bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
+    match element {
+        Element::F32 => f32s(bytes).into_iter().map(f64::from).collect(),
+        Element::F16 => halves.map(|b| f16::from_le_bytes(b).to_f64()).collect(),
+        Element::BF16 => halves.map(|b| bf16::from_le_bytes(b).to_f64()).collect(),
+    }
 }
 
 fn f32s(bytes: &[u8]) -> Vec<f32> {

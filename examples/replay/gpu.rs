@@ -1,6 +1,6 @@
 //! A case on the GPU.
 
-use crate::case::{Case, Output};
+use crate::case::{self, Case, Output};
 use crate::settings::Mode;
 use safetensors::tensor::{Dtype, View};
 use std::borrow::Cow;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use wgpu_batchnorm::{
-    Backward, BackwardPass, BatchNorm, BufferRange, Context, ContextOptions, Forward, Inference,
-    Row, Saved, State, Training, wgpu,
+    BackwardPass, BatchNorm, BufferRange, Context, ContextOptions, Element, Extras, Forward,
+    Gradients, Inference, Row, Saved, State, Training, Weights, wgpu,
 };
 
 /// A device, and the errors that nobody waits for.
@@ -28,7 +28,8 @@ pub struct Tensor {
 
 /// The values of a tensor.
 pub enum Values {
-    F32(Vec<f32>),
+    /// Bytes, and what they are.
+    Elements(Element, Vec<u8>),
     I64(i64),
 }
 
@@ -75,6 +76,7 @@ struct Layer {
     backward: Option<BackwardPass>,
     y: BufferRange,
     dx: Option<BufferRange>,
+    dresidual: Option<BufferRange>,
 }
 
 impl Layer {
@@ -83,25 +85,38 @@ impl Layer {
         let shape = case.shape;
         let bn = BatchNorm::new(device, &case.descriptor())?;
         let state = State::new(device, shape.channels());
-        let (x, y) = (context.upload(&case.x)?, zeros(context, case)?);
+        let (x, y) = (context.upload_bytes(&case.x)?, output(context, case)?);
+        let upload = |bytes: &Vec<u8>| context.upload_bytes(bytes).map(BufferRange::from);
+        let weights = |mask: &Vec<f32>| {
+            context.upload(mask).map(|buffer| Weights::new(buffer, mask.len() as u64))
+        };
+        let extras = Extras {
+            residual: case.residual.as_ref().map(upload).transpose()?,
+            weights: case.mask.as_ref().map(weights).transpose()?,
+        };
         let forward = match case.settings.mode {
             Mode::Train => {
                 let momentum = case.settings.momentum;
                 let tensors = Training { x: x.into(), y: y.clone(), momentum };
-                bn.bind_training(device, &state, shape, tensors)?
+                bn.bind_training_with(device, &state, shape, tensors, extras)?
             }
             Mode::Infer => {
                 let tensors = Inference { x: x.into(), y: y.clone() };
-                bn.bind_inference(device, &state, shape, tensors)?
+                bn.bind_inference_with(device, &state, shape, tensors, extras)?
             }
         };
-        let (mut backward, mut dx) = (None, None);
+        let mut gradients = Gradients::default();
+        let mut backward = None;
         if let Some(dy) = &case.dy {
-            let range = dx.insert(zeros(context, case)?).clone();
-            let tensors = Backward { dy: context.upload(dy)?.into(), dx: range };
-            backward = Some(bn.bind_backward(device, &forward, tensors)?);
+            gradients.dx = Some(output(context, case)?);
+            if case.residual.is_some() {
+                gradients.dresidual = Some(output(context, case)?);
+            }
+            backward =
+                Some(bn.bind_backward_with(device, &forward, upload(dy)?, gradients.clone())?);
         }
-        Ok(Self { state, forward, backward, y, dx })
+        let Gradients { dx, dresidual, .. } = gradients;
+        Ok(Self { state, forward, backward, y, dx, dresidual })
     }
 
     /// Writes the parameters. Only after binding, which tells whether the device can hold them.
@@ -140,8 +155,14 @@ impl Layer {
                 let counts = context.download_words(range)?;
                 Values::I64(counts.first().map_or(0, |&count| count.into()))
             }
-            _ if range.size() == 0 => Values::F32(Vec::new()),
-            _ => Values::F32(context.download(range)?),
+            _ => {
+                let element = if output.is_like_x() { case.element } else { Element::F32 };
+                let bytes = match range.size() {
+                    0 => Vec::new(),
+                    _ => context.download_bytes(range)?,
+                };
+                Values::Elements(element, bytes)
+            }
         };
         Ok(Tensor { output, values, dims: case.dims_of(output) })
     }
@@ -157,21 +178,21 @@ impl Layer {
             Output::Dx => self.dx.clone(),
             Output::DWeight => Some(self.state.range(Row::DGamma)),
             Output::DBias => Some(self.state.range(Row::DBeta)),
-            Output::DResidual => None,
+            Output::DResidual => self.dresidual.clone(),
         }
     }
 }
 
 /// A tensor like x. The range matters if x is empty, since a buffer never is.
-fn zeros(context: &Context, case: &Case) -> Result<BufferRange, wgpu_batchnorm::Error> {
-    let elements = case.shape.elements();
-    Ok(BufferRange::new(&context.zeros(elements)?, 0, elements * 4))
+fn output(context: &Context, case: &Case) -> Result<BufferRange, wgpu_batchnorm::Error> {
+    let bytes = case.shape.elements() * case.element.size();
+    Ok(BufferRange::new(&context.zeros(bytes.div_ceil(4))?, 0, bytes))
 }
 
 impl Values {
     pub fn to_f64(&self) -> Vec<f64> {
         match self {
-            Values::F32(values) => values.iter().map(|&v| v.into()).collect(),
+            Values::Elements(element, bytes) => case::to_f64(*element, bytes),
             Values::I64(value) => vec![*value as f64],
         }
     }
@@ -180,7 +201,7 @@ impl Values {
 impl View for &Tensor {
     fn dtype(&self) -> Dtype {
         match self.values {
-            Values::F32(_) => Dtype::F32,
+            Values::Elements(element, _) => case::dtype(element),
             Values::I64(_) => Dtype::I64,
         }
     }
@@ -191,14 +212,14 @@ impl View for &Tensor {
 
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.values {
-            Values::F32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Values::Elements(_, bytes) => bytes.as_slice().into(),
             Values::I64(value) => value.to_le_bytes().to_vec().into(),
         }
     }
 
     fn data_len(&self) -> usize {
         match &self.values {
-            Values::F32(values) => size_of_val(values.as_slice()),
+            Values::Elements(_, bytes) => bytes.len(),
             Values::I64(value) => size_of_val(value),
         }
     }

@@ -46,10 +46,8 @@
 //!
 //! `y`; in training `mean` and `inv_std`, and where tracked `running_mean`, `running_var` and
 //! `num_batches_tracked`; with `dy` also `dx`, `dweight` and `dbias`, and with `residual`
-//! `dresidual`. All are F32 but `num_batches_tracked`, which is I64 of shape `[]`.
-//!
-//! What the crate cannot do yet (residual, mask, 16-bit tensors, activations) fails with
-//! `not supported: ...`.
+//! `dresidual`. What is like `x` has its type, `num_batches_tracked` is I64 of shape `[]`, and all
+//! others are F32.
 
 mod case;
 mod compare;
@@ -74,12 +72,14 @@ Exit status 0 if every case ran and matched what it expects; otherwise 1, and fo
 failed a line on stderr, error: CASE: what is wrong. A case that cannot run writes no file.
 
 Tensors of a case:
-  x                          [N, C, ...], or [N, ..., C] if channels last; F32
+  x                          [N, C, ...], or [N, ..., C] if channels last; F32, F16, BF16
   weight, bias               [C], F32; optional: 1 and 0
   running_mean, running_var  [C], F32; both or none; inference needs them
   num_batches_tracked        [], I64; optional: 0
   dy                         as x; optional: runs the backward pass, too
-  residual, mask             not supported yet
+  residual                   as x; optional: added before the activation
+  mask                       [N], or as x without the channel axis, F32; optional: weight of each
+                             sample or position; where it is 0, nothing counts and y, dx are 0
   expected.NAME              as the result NAME, F32; optional: compared with it
 
 Metadata of a case, all strings:
@@ -89,17 +89,18 @@ Metadata of a case, all strings:
   momentum          a number from 0 to 1, PyTorch's direction; none for the cumulative average;
                     default 0.1
   running_variance  unbiased (default), biased
-  activation        identity (default); not supported yet: relu, leaky_relu:SLOPE, sigmoid, tanh,
-                    silu, gelu, gelu_tanh, hard_swish
+  activation        identity (default), relu, leaky_relu:SLOPE, sigmoid, tanh, silu, gelu,
+                    gelu_tanh, hard_swish
   tolerance         ATOL,RTOL: a value may miss the expected one by ATOL + RTOL * |expected|;
                     default 1e-5,1e-5
 
-Tensors of a result, F32:
+Tensors of a result; y, dx and dresidual as x, others F32:
   y
   mean, inv_std                               [C]; in training
   running_mean, running_var                   [C]; in training, where the case has them
   num_batches_tracked                         [], I64; with them
-  dx, dweight, dbias                          as x, [C], [C]; with dy";
+  dx, dweight, dbias                          as x, [C], [C]; with dy
+  dresidual                                   as x; with dy and residual";
 
 struct Options {
     out: PathBuf,

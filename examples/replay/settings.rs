@@ -3,7 +3,7 @@
 use crate::compare::Tolerance;
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
-use wgpu_batchnorm::{BatchNormDescriptor, Error, Layout, Momentum, RunningVariance};
+use wgpu_batchnorm::{Activation, BatchNormDescriptor, Error, Layout, Momentum, RunningVariance};
 
 /// How a case is computed and compared.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Settings {
     pub layout: Layout,
     pub epsilon: f32,
     pub running_variance: RunningVariance,
-    activation: Activation,
+    pub activation: Activation,
     /// Keys that mean nothing here. Metadata is free for all, so they are no error, but they may
     /// be misspelt, so they are not passed over in silence.
     pub unknown: Vec<String>,
@@ -24,14 +24,6 @@ pub struct Settings {
 pub enum Mode {
     Train,
     Infer,
-}
-
-/// What is applied to y.
-#[derive(Debug)]
-enum Activation {
-    Identity,
-    /// What the crate cannot do yet, as the case writes it.
-    Other(String),
 }
 
 impl Settings {
@@ -78,13 +70,6 @@ impl Settings {
         }
         Ok(())
     }
-
-    pub fn check_supported(&self) -> Result<(), String> {
-        match &self.activation {
-            Activation::Identity => Ok(()),
-            Activation::Other(name) => Err(format!("not supported: activation {name}")),
-        }
-    }
 }
 
 fn choice<T, const N: usize>(key: &str, value: &str, of: [(&str, T); N]) -> Result<T, String> {
@@ -112,18 +97,25 @@ fn momentum(key: &str, value: &str) -> Result<Momentum, String> {
 }
 
 fn activation(key: &str, value: &str) -> Result<Activation, String> {
-    const PLAIN: [&str; 7] = ["relu", "sigmoid", "tanh", "silu", "gelu", "gelu_tanh", "hard_swish"];
-    if value == "identity" {
-        return Ok(Activation::Identity);
-    }
     if let Some(slope) = value.strip_prefix("leaky_relu:") {
         let slope: f32 = number("the slope of leaky_relu", slope)?;
-        return Ok(Activation::Other(format!("leaky_relu:{slope}")));
+        return Ok(Activation::LeakyRelu(slope));
     }
-    if PLAIN.contains(&value) {
-        return Ok(Activation::Other(value.to_owned()));
-    }
-    Err(format!("{key} must be identity, leaky_relu:SLOPE, {}, but is `{value}`", PLAIN.join(", ")))
+    let plain = [
+        ("identity", Activation::Identity),
+        ("relu", Activation::Relu),
+        ("sigmoid", Activation::Sigmoid),
+        ("tanh", Activation::Tanh),
+        ("silu", Activation::Silu),
+        ("gelu", Activation::Gelu),
+        ("gelu_tanh", Activation::GeluTanh),
+        ("hard_swish", Activation::HardSwish),
+    ];
+    let names = plain.map(|(name, _)| name).join(", ");
+    let known = plain.into_iter().find(|(name, _)| *name == value);
+    known.map(|(_, activation)| activation).ok_or_else(|| {
+        format!("{key} must be leaky_relu:SLOPE or one of {names}, but is `{value}`")
+    })
 }
 
 fn tolerance(key: &str, value: &str) -> Result<Tolerance, String> {
