@@ -51,9 +51,10 @@ struct Params {
     count: f32,
     // Slope of leaky ReLU below 0.
     slope: f32,
-    // Make the size a multiple of 16 bytes, as uniform blocks want it.
+    // Batches in parts: where merged partials go, or the first of those that are merged.
+    part: u32,
+    // Makes the size a multiple of 16 bytes, as uniform blocks want it.
     pad0: u32,
-    pad1: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1

@@ -4,7 +4,11 @@
 // Needs: params.wgsl, a mapping file, moments.wgsl.
 
 fn set_partial(p: Place, m: Moments) {
-    let row = ROW_PARTIALS + 4u * (params.first_slot + p.split);
+    store_partial(params.first_slot + p.split, p, m);
+}
+
+fn store_partial(slot: u32, p: Place, m: Moments) {
+    let row = ROW_PARTIALS + 4u * slot;
     set_work_row(row, p, vec4f(m.count));
     set_work_row(row + 1u, p, m.pivot);
     set_work_row(row + 2u, p, m.mean);
@@ -26,7 +30,7 @@ fn merge_partials(p: Place) -> Moments {
     var total = Moments();
     if is_live(p) {
         for (var slot = p.lane; slot < params.slots; slot += params.lanes) {
-            total = merge(total, partial(slot, p));
+            total = merge(total, partial(params.part + slot, p));
         }
     }
     return total;

@@ -3,20 +3,28 @@
 // Needs: params.wgsl, a mapping file, gradient_sums.wgsl.
 
 fn set_partial(p: Place, sums: Sums) {
-    let row = ROW_PARTIALS + 2u * (params.first_slot + p.split);
+    store_partial(params.first_slot + p.split, p, sums);
+}
+
+fn store_partial(slot: u32, p: Place, sums: Sums) {
+    let row = ROW_PARTIALS + 2u * slot;
     set_work_row(row, p, sums.dz);
     set_work_row(row + 1u, p, sums.dz_x);
 }
 
-// A lane's share of the partials of its channels; add_lanes joins the shares. A partial is a
-// whole sum; in the rows mapping each component takes its part, exactly.
+// A partial is a whole sum; in the rows mapping each component takes its part, exactly.
+fn partial(slot: u32, p: Place) -> Sums {
+    let row = ROW_PARTIALS + 2u * slot;
+    let scale = 1.0 / f32(VALUES_A_QUAD);
+    return Sums(work_row(row, p) * scale, work_row(row + 1u, p) * scale);
+}
+
+// A lane's share of the partials of its channels; add_lanes joins the shares.
 fn add_partials(p: Place) -> Sums {
     var total = Sums();
     if is_live(p) {
         for (var slot = p.lane; slot < params.slots; slot += params.lanes) {
-            let row = ROW_PARTIALS + 2u * slot;
-            let scale = 1.0 / f32(VALUES_A_QUAD);
-            total = add(total, Sums(work_row(row, p) * scale, work_row(row + 1u, p) * scale));
+            total = add(total, partial(params.part + slot, p));
         }
     }
     return total;

@@ -38,7 +38,7 @@ impl Default for Gradients {
 /// A backward pass, bound to its buffers; made from a [`Forward`].
 #[derive(Clone, Debug)]
 pub struct BackwardPass {
-    record: Record,
+    pub(crate) record: Record,
 }
 
 impl BackwardPass {
@@ -95,36 +95,74 @@ impl BatchNorm {
         dy: impl Into<BufferRange>,
         gradients: Gradients,
     ) -> Result<BackwardPass, Error> {
-        let dy = dy.into();
+        self.bind_backward_flagged(device, forward, dy.into(), gradients, 0)
+    }
+
+    /// As [`bind_backward_with`](Self::bind_backward_with), with flags of the parameter block on top.
+    pub(crate) fn bind_backward_flagged(
+        &self,
+        device: &wgpu::Device,
+        forward: &Forward,
+        dy: BufferRange,
+        gradients: Gradients,
+        flags: u32,
+    ) -> Result<BackwardPass, Error> {
         let in_place = check_backward(forward, &dy, &gradients)?;
-        let Gradients { dx, dresidual, affine, optimize } = gradients;
-        let pass = match forward.pass {
-            Pass::Training => Pass::Backward,
-            _ => Pass::BackwardFrozen,
-        };
-        let mut offsets = vec![forward.x.offset, dy.offset];
-        let residual = forward.extras.residual.as_ref();
-        offsets.extend(
-            [dx.as_ref(), dresidual.as_ref(), residual].into_iter().flatten().map(|t| t.offset),
-        );
-        let request = Request {
-            element: forward.element,
-            weighted: forward.extras.weights.is_some(),
-            input_gradient: dx.is_some() || dresidual.is_some(),
-            affine_gradients: affine,
-            ..Request::new(pass, &offsets)
-        };
-        let plan = Plan::new(&forward.adapter, forward.shape, &request)?;
+        let plan = plan_backward(forward, &dy, &gradients, false)?;
+        let kernels = [Kernel::BackwardFused, Kernel::BackwardSums, Kernel::BackwardInput];
+        let tensors = Differentiated { forward, dy, gradients, in_place, flags };
+        self.record_backward(device, tensors, &plan, &kernels)
+    }
+
+    /// The first half of a backward pass, whose sums go where `placed` puts them; and how many partial
+    /// results of a channel it leaves there.
+    pub(crate) fn bind_sums(
+        &self,
+        device: &wgpu::Device,
+        forward: &Forward,
+        dy: BufferRange,
+        placed: impl FnOnce(Plan) -> Result<Plan, Error>,
+    ) -> Result<(BackwardPass, u32), Error> {
+        let gradients = Gradients::default();
+        let in_place = check_backward(forward, &dy, &gradients)?;
+        let plan = placed(plan_backward(forward, &dy, &gradients, true)?)?;
+        let tensors = Differentiated { forward, dy, gradients, in_place, flags: 0 };
+        let pass = self.record_backward(device, tensors, &plan, &[Kernel::BackwardSums])?;
+        Ok((pass, plan.slots))
+    }
+
+    /// The second half of a backward pass, which takes the sums of all parts of a batch.
+    pub(crate) fn bind_merged_backward(
+        &self,
+        device: &wgpu::Device,
+        forward: &Forward,
+        dy: BufferRange,
+        gradients: Gradients,
+        merged: impl FnOnce(Plan) -> Plan,
+    ) -> Result<BackwardPass, Error> {
+        let in_place = check_backward(forward, &dy, &gradients)?;
+        let plan = merged(plan_backward(forward, &dy, &gradients, true)?);
+        let tensors = Differentiated { forward, dy, gradients, in_place, flags: 0 };
+        self.record_backward(device, tensors, &plan, &[Kernel::BackwardInput])
+    }
+
+    fn record_backward(
+        &self,
+        device: &wgpu::Device,
+        tensors: Differentiated<'_>,
+        plan: &Plan,
+        kernels: &[Kernel],
+    ) -> Result<BackwardPass, Error> {
+        let Differentiated { forward, dy, gradients, in_place, flags } = tensors;
         let work = match &forward.work {
             Some(work) => work.clone(),
             None => self.work_buffer(device, plan.work_words(forward.shape.channels()))?,
         };
         let mut common = forward.common;
-        if optimize {
-            common.flags |= FLAG_OPTIMIZE;
-        }
+        common.flags |= flags | if gradients.optimize { FLAG_OPTIMIZE } else { 0 };
+        let residual = forward.extras.residual.as_ref();
         let configuration = Configuration {
-            pass,
+            pass: backward_of(forward),
             element: forward.element,
             features: Features {
                 activation: forward.activation.into(),
@@ -132,9 +170,9 @@ impl BatchNorm {
                 residual: residual.is_some() && forward.activation != Activation::Identity,
                 weighted: forward.extras.weights.is_some(),
                 in_place,
-                affine,
-                dx: dx.is_some(),
-                dresidual: dresidual.is_some(),
+                affine: gradients.affine,
+                dx: gradients.dx.is_some(),
+                dresidual: gradients.dresidual.is_some(),
             },
             common,
         };
@@ -143,21 +181,54 @@ impl BatchNorm {
             work: Some(&work),
             x: Some(&forward.x),
             dy: Some(&dy),
-            dx: dx.as_ref().filter(|_| !in_place),
+            dx: gradients.dx.as_ref().filter(|_| !in_place),
             residual,
-            dresidual: dresidual.as_ref(),
+            dresidual: gradients.dresidual.as_ref(),
             weights: forward.extras.weights.as_ref(),
             weight_span: forward.extras.weight_span(forward.shape),
             ..Tensors::default()
         };
-        let record =
-            Record::new(device, &self.pipelines, &plan, &BACKWARD, &configuration, &tensors)?;
+        let record = Record::new(device, &self.pipelines, plan, kernels, &configuration, &tensors)?;
         Ok(BackwardPass { record })
     }
 }
 
-/// The kernels of a backward pass, in order.
-const BACKWARD: [Kernel; 3] = [Kernel::BackwardFused, Kernel::BackwardSums, Kernel::BackwardInput];
+/// What a backward pass is bound to.
+struct Differentiated<'a> {
+    forward: &'a Forward,
+    dy: BufferRange,
+    gradients: Gradients,
+    in_place: bool,
+    flags: u32,
+}
+
+fn backward_of(forward: &Forward) -> Pass {
+    match forward.pass {
+        Pass::Training => Pass::Backward,
+        _ => Pass::BackwardFrozen,
+    }
+}
+
+fn plan_backward(
+    forward: &Forward,
+    dy: &BufferRange,
+    gradients: &Gradients,
+    in_parts: bool,
+) -> Result<Plan, Error> {
+    let Gradients { dx, dresidual, affine, .. } = gradients;
+    let residual = forward.extras.residual.as_ref();
+    let tensors = [Some(&forward.x), Some(dy), dx.as_ref(), dresidual.as_ref(), residual];
+    let offsets: Vec<u64> = tensors.into_iter().flatten().map(|tensor| tensor.offset).collect();
+    let request = Request {
+        element: forward.element,
+        weighted: forward.extras.weights.is_some(),
+        input_gradient: dx.is_some() || dresidual.is_some(),
+        affine_gradients: *affine,
+        in_parts,
+        ..Request::new(backward_of(forward), &offsets)
+    };
+    Plan::new(&forward.adapter, forward.shape, &request)
+}
 
 /// Checks what a backward pass reads and writes; tells whether it computes in place.
 fn check_backward(

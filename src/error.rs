@@ -132,6 +132,28 @@ pub enum Error {
     /// dresidual is asked for, but the forward pass added no residual.
     #[error("the forward pass has no residual, so there is no dresidual")]
     NoResidual,
+    /// There are not as many parts.
+    #[error("there is no part {part} of {parts}")]
+    NoSuchPart {
+        /// The part that is asked for, from 0.
+        part: u32,
+        /// Parts that there are.
+        parts: u32,
+    },
+    /// The parts of a batch could not exchange what they found.
+    #[error("the exchange between the parts of a batch failed: {0}")]
+    Exchange(String),
+    /// There are no groups, or fewer samples than groups.
+    #[error("{outer} samples or rows cannot make {groups} groups")]
+    GroupCount {
+        /// Groups that are asked for.
+        groups: u64,
+        /// Outer indices: samples, or rows.
+        outer: u64,
+    },
+    /// What a batch in parts cannot do.
+    #[error("{0} is not available for a batch in parts")]
+    NotInParts(&'static str),
     /// The device's limits are below what is needed.
     #[error("{what} needs {need}, but the device's limit is {limit}")]
     LimitExceeded {

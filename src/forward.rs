@@ -66,7 +66,7 @@ pub enum Saved {
 /// Holds everything that it needs alive; dropping it while recorded work is in flight is fine.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    record: Record,
+    pub(crate) record: Record,
     pub(crate) pass: Pass,
     /// What the backward pass needs of the layer: it must plan and scale as this pass did.
     pub(crate) adapter: Adapter,
@@ -149,9 +149,8 @@ impl BatchNorm {
         tensors: Training,
         extras: Extras,
     ) -> Result<Forward, Error> {
-        let Training { x, y, momentum } = tensors;
-        check_batch(shape, momentum)?;
-        self.bind_forward(device, state, shape, Pass::Training, x, y, extras, momentum)
+        check_batch(shape, tensors.momentum)?;
+        self.bind_forward(device, Bound::training(state, shape, tensors, extras))
     }
 
     /// Binds inference: y = γ·(x − running mean)/√(running variance + ε) + β, then the
@@ -185,45 +184,77 @@ impl BatchNorm {
         extras: Extras,
     ) -> Result<Forward, Error> {
         let Inference { x, y } = tensors;
-        let momentum = Momentum::default();
-        self.bind_forward(device, state, shape, Pass::Inference, x, y, extras, momentum)
+        let (pass, momentum) = (Pass::Inference, Momentum::default());
+        self.bind_forward(device, Bound { state, shape, pass, x, y, extras, momentum })
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn bind_forward(
-        &self,
-        device: &wgpu::Device,
-        state: &State,
-        shape: Shape,
-        pass: Pass,
-        x: BufferRange,
-        y: BufferRange,
-        extras: Extras,
-        momentum: Momentum,
-    ) -> Result<Forward, Error> {
-        let in_place = self.check_forward(state, shape, &x, &y, &extras)?;
+    fn bind_forward(&self, device: &wgpu::Device, bound: Bound<'_>) -> Result<Forward, Error> {
+        let in_place = self.check_forward(&bound)?;
         let element = self.descriptor.element;
-        let mut offsets = vec![x.offset, y.offset];
-        offsets.extend(extras.residual.as_ref().map(|r| r.offset));
-        let request =
-            Request { element, weighted: extras.weights.is_some(), ..Request::new(pass, &offsets) };
-        let plan = Plan::new(&self.adapter, shape, &request)?;
-        let work = match pass {
+        let offsets = bound.offsets();
+        let request = Request {
+            element,
+            weighted: bound.extras.weights.is_some(),
+            ..Request::new(bound.pass, &offsets)
+        };
+        let plan = Plan::new(&self.adapter, bound.shape, &request)?;
+        let work = match bound.pass {
             Pass::Training => {
                 // The backward pass shares the buffer. Where its tensors start decides at most
                 // whether one binding covers them, so the extremes give the most it takes.
-                let channels = shape.channels();
+                let channels = bound.shape.channels();
                 let mut words = plan.work_words(channels);
                 for offset in [0, self.adapter.alignment - element.size()] {
                     let offsets = &[offset];
                     let request = Request { pass: Pass::Backward, offsets, ..request };
-                    let backward = Plan::new(&self.adapter, shape, &request)?;
+                    let backward = Plan::new(&self.adapter, bound.shape, &request)?;
                     words = words.max(backward.work_words(channels));
                 }
                 Some(self.work_buffer(device, words)?)
             }
             _ => None,
         };
+        let kernels = [
+            Kernel::ForwardFused,
+            Kernel::ForwardMoments,
+            Kernel::ForwardNormalize,
+            Kernel::Inference,
+        ];
+        self.record_forward(device, bound, in_place, &plan, &kernels, work)
+    }
+
+    /// The second half of a forward pass, which takes moments of all parts of a batch from `work`.
+    pub(crate) fn bind_merged_forward(
+        &self,
+        device: &wgpu::Device,
+        bound: Bound<'_>,
+        work: &wgpu::Buffer,
+        merged: impl FnOnce(Plan) -> Plan,
+    ) -> Result<Forward, Error> {
+        let in_place = self.check_forward(&bound)?;
+        let offsets = bound.offsets();
+        let request = Request {
+            element: self.descriptor.element,
+            weighted: bound.extras.weights.is_some(),
+            in_parts: true,
+            ..Request::new(bound.pass, &offsets)
+        };
+        let plan = merged(Plan::new(&self.adapter, bound.shape, &request)?);
+        let (kernels, work) = ([Kernel::ForwardNormalize], Some(work.clone()));
+        self.record_forward(device, bound, in_place, &plan, &kernels, work)
+    }
+
+    fn record_forward(
+        &self,
+        device: &wgpu::Device,
+        bound: Bound<'_>,
+        in_place: bool,
+        plan: &Plan,
+        kernels: &[Kernel],
+        work: Option<wgpu::Buffer>,
+    ) -> Result<Forward, Error> {
+        let Bound { state, shape, pass, x, y, extras, momentum } = bound;
+        let element = self.descriptor.element;
         let common = self.common_params(momentum);
         let configuration = Configuration {
             pass,
@@ -247,8 +278,7 @@ impl BatchNorm {
             weight_span: extras.weight_span(shape),
             ..Tensors::default()
         };
-        let record =
-            Record::new(device, &self.pipelines, &plan, &FORWARD, &configuration, &tensors)?;
+        let record = Record::new(device, &self.pipelines, plan, kernels, &configuration, &tensors)?;
         Ok(Forward {
             record,
             pass,
@@ -266,14 +296,8 @@ impl BatchNorm {
     }
 
     /// Checks what a forward pass reads and writes; tells whether it computes in place.
-    fn check_forward(
-        &self,
-        state: &State,
-        shape: Shape,
-        x: &BufferRange,
-        y: &BufferRange,
-        extras: &Extras,
-    ) -> Result<bool, Error> {
+    fn check_forward(&self, bound: &Bound<'_>) -> Result<bool, Error> {
+        let Bound { state, shape, x, y, extras, .. } = bound;
         shape.validate()?;
         state.check(shape.channels())?;
         let element = self.descriptor.element;
@@ -292,7 +316,7 @@ impl BatchNorm {
             y.check_disjoint("y", residual, "residual", bytes, bytes)?;
         }
         if let Some(weights) = &extras.weights {
-            weights.check(shape, self.adapter.largest_binding())?;
+            weights.check(*shape, self.adapter.largest_binding())?;
             weights.range.check_apart("weights", state.buffer(), "state")?;
             y.check_disjoint("y", &weights.range, "weights", bytes, weights.count * 4)?;
         }
@@ -324,18 +348,42 @@ impl BatchNorm {
     }
 }
 
-/// The kernels of a forward pass, in order.
-const FORWARD: [Kernel; 4] =
-    [Kernel::ForwardFused, Kernel::ForwardMoments, Kernel::ForwardNormalize, Kernel::Inference];
+/// What a forward pass is bound to.
+pub(crate) struct Bound<'a> {
+    pub state: &'a State,
+    pub shape: Shape,
+    pub pass: Pass,
+    pub x: BufferRange,
+    pub y: BufferRange,
+    pub extras: Extras,
+    pub momentum: Momentum,
+}
 
-/// Refuses momenta and batches that training cannot use.
-pub(crate) fn check_batch(shape: Shape, momentum: Momentum) -> Result<(), Error> {
+impl<'a> Bound<'a> {
+    pub fn training(state: &'a State, shape: Shape, tensors: Training, extras: Extras) -> Self {
+        let Training { x, y, momentum } = tensors;
+        Self { state, shape, pass: Pass::Training, x, y, extras, momentum }
+    }
+
+    fn offsets(&self) -> Vec<u64> {
+        let tensors = [Some(&self.x), Some(&self.y), self.extras.residual.as_ref()];
+        tensors.into_iter().flatten().map(|tensor| tensor.offset).collect()
+    }
+}
+
+/// Refuses a momentum that is none.
+pub(crate) fn check_momentum(momentum: Momentum) -> Result<(), Error> {
     match momentum {
         Momentum::Exponential(alpha) if !(0.0..=1.0).contains(&alpha) => {
-            return Err(Error::InvalidMomentum(alpha));
+            Err(Error::InvalidMomentum(alpha))
         }
-        _ => {}
+        _ => Ok(()),
     }
+}
+
+/// Refuses momenta and batches that training cannot use.
+fn check_batch(shape: Shape, momentum: Momentum) -> Result<(), Error> {
+    check_momentum(momentum)?;
     shape.validate()?;
     if shape.count() > u32::MAX as u64 {
         return Err(Error::ShapeOverflow(shape));

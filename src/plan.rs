@@ -12,9 +12,10 @@ mod tests;
 
 use crate::{Element, Error, Shape};
 pub(crate) use geometry::BYTES_A_THREAD;
+use geometry::Geometry;
 #[cfg(test)]
 pub(crate) use geometry::MAX_QUADS;
-use geometry::{Geometry, grid};
+pub(crate) use geometry::grid;
 
 /// What of an adapter the plan depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,8 @@ pub enum Pass {
     Backward,
     /// dx, dγ, dβ through running statistics.
     BackwardFrozen,
+    /// Partial results to fewer, or to statistics: channels alone, no tensor.
+    Merge,
 }
 
 /// What is planned, beside the shape.
@@ -170,7 +173,7 @@ impl<'a> Request<'a> {
         match self.pass {
             Pass::Inference => true,
             Pass::BackwardFrozen => !self.affine_gradients,
-            Pass::Training | Pass::Backward => false,
+            Pass::Training | Pass::Backward | Pass::Merge => false,
         }
     }
 }
@@ -186,6 +189,9 @@ pub enum Kernel {
     BackwardFused,
     BackwardSums,
     BackwardInput,
+    MergeMoments,
+    MergeSums,
+    RecordStatistics,
 }
 
 /// A part of a tensor that one binding covers: a contiguous range of elements.
@@ -276,8 +282,8 @@ pub struct Params {
     pub momentum: f32,
     pub count: f32,
     pub slope: f32,
+    pub part: u32,
     pub pad0: u32,
-    pub pad1: u32,
 }
 
 // Bits of `Params::flags`, as in shaders/params.wgsl.

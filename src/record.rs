@@ -144,6 +144,17 @@ impl Record {
         Ok(Self { label, dispatches })
     }
 
+    /// Both, `first` before itself.
+    pub fn after(mut self, first: Self) -> Self {
+        self.dispatches.splice(0..0, first.dispatches);
+        self
+    }
+
+    /// Nothing to record.
+    pub fn none() -> Self {
+        Self { label: "", dispatches: Vec::new() }
+    }
+
     /// Records the dispatches into a pass of the encoder's own.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         if self.dispatches.is_empty() {
@@ -183,6 +194,7 @@ impl Pass {
             Pass::Inference => "batch_norm.inference",
             Pass::Backward => "batch_norm.backward",
             Pass::BackwardFrozen => "batch_norm.backward_frozen",
+            Pass::Merge => "batch_norm.merge",
         }
     }
 }

@@ -109,6 +109,11 @@ impl Shape {
         (outer * self.channels as u64 + channel as u64) * self.inner + inner
     }
 
+    /// The same with another outer extent.
+    pub(crate) const fn with_outer(self, outer: u64) -> Self {
+        Self { outer, ..self }
+    }
+
     /// Refuses what no kernel can count: no channels, or 2⁶¹ elements and more.
     pub(crate) fn validate(&self) -> Result<(), Error> {
         if self.channels == 0 || self.channels > 1 << 31 {

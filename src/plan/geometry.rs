@@ -25,7 +25,7 @@ impl Adapter {
     /// A software adapter runs the subgroups of a workgroup in turn and pays for each barrier:
     /// one subgroup is 3 to 10 times faster than 256 invocations. A GPU hides the latency of
     /// memory with many threads.
-    fn workgroup(&self) -> u32 {
+    pub(crate) fn full_workgroup(&self) -> u32 {
         let wanted = if self.is_cpu { self.subgroup } else { 256 };
         let memory = self.max_workgroup_memory / BYTES_A_THREAD;
         previous_power_of_two(wanted.min(self.max_invocations).min(memory).max(1))
@@ -81,7 +81,7 @@ impl Geometry {
         let rows = if inner == 1 { rows_in_one(outer, channels) } else { 1 };
         let group = if rows > 1 { channels } else { tile_group(channels, inner) };
         let wide = channels * inner * rows >= MIN_TILE_COLUMNS && outer / rows >= BLOCK;
-        let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * adapter.workgroup() as u64;
+        let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * adapter.full_workgroup() as u64;
         let large = shape.elements() >= adapter.tiles_from;
         let fits = channels * inner * rows <= limit;
         let memory = MAX_COLUMNS * 16 <= adapter.max_workgroup_memory as u64;
@@ -166,7 +166,7 @@ impl Geometry {
     /// Workgroup size and lanes. Workgroups are full, whatever there is to do: lavapipe (Mesa 22.3)
     /// leaves loops too early in a workgroup narrower than its vectors.
     pub fn workgroup(&self, adapter: &Adapter, quads: u64, walk: u64) -> (u32, u32) {
-        let full = adapter.workgroup();
+        let full = adapter.full_workgroup();
         // A lane should have a block to load at least.
         let most_lanes = previous_power_of_two((walk / BLOCK).clamp(1, full as u64) as u32);
         match self.mapping {
@@ -327,7 +327,7 @@ fn elements_a_binding(adapter: &Adapter, element: Element) -> u64 {
 }
 
 /// A grid of at least `total` workgroups, within the limit of each dimension.
-pub(super) fn grid(total: u64, limit: u32) -> Result<[u32; 2], Error> {
+pub(crate) fn grid(total: u64, limit: u32) -> Result<[u32; 2], Error> {
     let limit = limit as u64;
     let y = total.div_ceil(limit).max(1);
     if y > limit {

@@ -1,0 +1,198 @@
+//! The WGSL as naga sees it against what Rust makes of it.
+
+use super::pipeline::layout_entries;
+use super::*;
+use crate::plan::{BLOCK, MAX_COLUMNS, MAX_QUADS, Params};
+use std::mem::offset_of;
+use wgpu::naga;
+
+/// Every combination of files, for each pass that a kernel serves.
+fn variants() -> Vec<Variant> {
+    let kernels = [
+        (Kernel::ForwardFused, Pass::Training),
+        (Kernel::ForwardMoments, Pass::Training),
+        (Kernel::ForwardNormalize, Pass::Training),
+        (Kernel::Inference, Pass::Inference),
+        (Kernel::BackwardFused, Pass::Backward),
+        (Kernel::BackwardSums, Pass::Backward),
+        (Kernel::BackwardInput, Pass::Backward),
+    ];
+    let mut variants = Vec::new();
+    let plain = |kernel, pass, mapping, access, element, features| Variant {
+        kernel,
+        pass,
+        mapping,
+        access,
+        workgroup: 64,
+        element,
+        features,
+    };
+    for (kernel, pass) in kernels {
+        for mapping in [Mapping::Rows, Mapping::Columns, Mapping::Tiles] {
+            for access in [Access::Vec4, Access::Scalar] {
+                for element in [Element::F32, Element::F16, Element::BF16] {
+                    let features = Features::plain();
+                    variants.push(plain(kernel, pass, mapping, access, element, features));
+                }
+            }
+        }
+    }
+    let (rows, vec4, f32) = (Mapping::Rows, Access::Vec4, Element::F32);
+    for kernel in [Kernel::MergeMoments, Kernel::MergeSums, Kernel::RecordStatistics] {
+        variants.push(plain(kernel, Pass::Merge, rows, vec4, f32, Features::plain()));
+    }
+    for activation in [
+        ActivationFile::Relu,
+        ActivationFile::LeakyRelu,
+        ActivationFile::Sigmoid,
+        ActivationFile::Tanh,
+        ActivationFile::Silu,
+        ActivationFile::Gelu,
+        ActivationFile::GeluTanh,
+        ActivationFile::HardSwish,
+    ] {
+        for (kernel, pass) in kernels {
+            let features = Features { activation, ..Features::plain() };
+            variants.push(plain(kernel, pass, rows, vec4, f32, features));
+        }
+    }
+    variants
+}
+
+fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
+    let source = variant.source();
+    let module = naga::front::wgsl::parse_str(&source)
+        .unwrap_or_else(|e| panic!("{variant:?}: {}", e.emit_to_string(&source)));
+    let flags = naga::valid::ValidationFlags::all();
+    // No capabilities: the kernels need nothing beyond the core of WebGPU.
+    let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::empty());
+    let info = validator.validate(&module).unwrap_or_else(|e| panic!("{variant:?}: {e:?}"));
+    (module, info)
+}
+
+#[test]
+fn bindings_are_those_of_the_layout() {
+    for variant in variants() {
+        let (module, info) = parse(&variant);
+        let bound: Vec<u32> =
+            layout_entries(variant.pass).iter().map(|entry| entry.binding).collect();
+        let used = info.get_entry_point(0);
+        for (handle, global) in module.global_variables.iter() {
+            let Some(binding) = &global.binding else { continue };
+            assert_eq!(binding.group, 0);
+            let is_uniform = global.space == naga::AddressSpace::Uniform;
+            assert_eq!(is_uniform, binding.binding == Binding::Params as u32);
+            if !used[handle].is_empty() {
+                assert!(bound.contains(&binding.binding), "{variant:?}: {:?}", global.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn entry_points_and_constants_are_named_alike() {
+    for variant in variants() {
+        let (module, _) = parse(&variant);
+        assert_eq!(module.entry_points.len(), 1);
+        assert_eq!(module.entry_points[0].name, variant.kernel.name());
+        for (name, _) in variant.constants() {
+            let declared = module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(name));
+            assert!(declared, "{variant:?}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_parameter_block_is_laid_out_alike() {
+    let (module, _) = parse(&variants()[0]);
+    let (_, ty) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Params")).unwrap();
+    let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("a struct") };
+    assert_eq!(*span as usize, size_of::<Params>());
+    macro_rules! fields {
+        ($($field:ident),*) => { [$((stringify!($field), offset_of!(Params, $field))),*] };
+    }
+    let fields = fields!(
+        outer,
+        channels,
+        inner,
+        outer_stride,
+        first_channel,
+        row_stride,
+        x_at,
+        y_at,
+        dy_at,
+        dx_at,
+        residual_at,
+        dresidual_at,
+        weights_at,
+        first_position,
+        weight_span,
+        lanes,
+        chunk,
+        splits,
+        first_slot,
+        slots,
+        group,
+        channel_step,
+        column_step,
+        step_at,
+        step_inner,
+        flags,
+        epsilon,
+        momentum,
+        count,
+        slope,
+        part,
+        pad0
+    );
+    assert_eq!(members.len(), fields.len());
+    for (member, (name, offset)) in members.iter().zip(fields) {
+        assert_eq!(member.name.as_deref(), Some(name));
+        assert_eq!(member.offset as usize, offset, "{name}");
+    }
+}
+
+fn constant_of(module: &naga::Module, name: &str) -> u32 {
+    let mut constants = module.constants.iter().map(|(_, c)| c);
+    let constant = constants.find(|c| c.name.as_deref() == Some(name));
+    match module.global_expressions[constant.expect("a constant of that name").init] {
+        naga::Expression::Literal(naga::Literal::U32(value)) => value,
+        ref other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn constants_of_both_sides_agree() {
+    let (module, _) = parse(&variants()[0]);
+    let constant = |name: &str| constant_of(&module, name);
+    use crate::{Row, Saved, plan::SAVED_ROWS};
+    assert_eq!(constant("BLOCK") as u64, BLOCK);
+    let (tiles, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Tiles).unwrap());
+    assert_eq!(constant_of(&tiles, "MAX_COLUMNS") as u64, MAX_COLUMNS);
+    assert_eq!(constant_of(&tiles, "MAX_QUADS") as u64, MAX_QUADS);
+    assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
+    for (name, row) in [
+        ("ROW_GAMMA", Row::Gamma as u32),
+        ("ROW_BETA", Row::Beta as u32),
+        ("ROW_RUNNING_MEAN", Row::RunningMean as u32),
+        ("ROW_RUNNING_VAR", Row::RunningVar as u32),
+        ("ROW_BATCHES", Row::Batches as u32),
+        ("ROW_DGAMMA", Row::DGamma as u32),
+        ("ROW_DBETA", Row::DBeta as u32),
+        ("ROW_MEAN", Saved::Mean as u32),
+        ("ROW_INV_STD", Saved::InvStd as u32),
+        ("ROW_PIVOT", Saved::Pivot as u32),
+        ("ROW_REMAINDER", Saved::Remainder as u32),
+        ("FLAG_GAMMA", crate::plan::FLAG_GAMMA),
+        ("FLAG_BETA", crate::plan::FLAG_BETA),
+        ("FLAG_TRACK", crate::plan::FLAG_TRACK),
+        ("FLAG_CUMULATIVE", crate::plan::FLAG_CUMULATIVE),
+        ("FLAG_UNBIASED", crate::plan::FLAG_UNBIASED),
+        ("FLAG_RECORD", crate::plan::FLAG_RECORD),
+        ("FLAG_RENORM", crate::plan::FLAG_RENORM),
+        ("FLAG_OPTIMIZE", crate::plan::FLAG_OPTIMIZE),
+        ("FLAG_ACCUMULATE", crate::plan::FLAG_ACCUMULATE),
+    ] {
+        assert_eq!(constant(name), row, "{name}");
+    }
+}
