@@ -3,10 +3,14 @@
 mod accuracy;
 mod bad_input;
 mod cases;
+mod child;
 mod device;
+mod endurance;
 mod faults;
 mod guarded;
 mod layers;
+mod nist;
 mod properties;
+mod step;
 mod tolerance;
 mod variants;
