@@ -9,6 +9,8 @@ mod endurance;
 mod faults;
 mod guarded;
 mod layers;
+mod limits;
+mod memory;
 mod nist;
 mod properties;
 mod step;

@@ -5,8 +5,8 @@ use crate::tolerance::{self, assert_close};
 use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::reference::{self, AffineParams};
 use wgpu_batchnorm::{
-    Backward, BackwardPass, BatchNorm, BatchNormDescriptor, Context, Error, Forward, Momentum, Row,
-    Saved, Shape, State, Training, wgpu,
+    Backward, BackwardPass, BatchNorm, BatchNormDescriptor, BufferRange, Context, Error, Forward,
+    Momentum, Row, Saved, Shape, State, Training, wgpu,
 };
 
 /// The kernels as planned for lavapipe, for tiles, and for a GPU.
@@ -53,14 +53,24 @@ impl<'a> Step<'a> {
         x: &[f32],
         dy: &[f32],
     ) -> Result<Self, Error> {
+        let (x, dy) = (context.upload(x)?, context.upload(dy)?);
+        Self::bind_to(context, bn, shape, x.into(), dy.into())
+    }
+
+    pub fn bind_to(
+        context: &'a Context,
+        bn: &BatchNorm,
+        shape: Shape,
+        x: BufferRange,
+        dy: BufferRange,
+    ) -> Result<Self, Error> {
         let device = context.device();
         let state = State::new(device, shape.channels());
-        let (x, dy) = (context.upload(x)?, context.upload(dy)?);
         let (y, dx) = (context.zeros(shape.elements())?, context.zeros(shape.elements())?);
         let momentum = Momentum::Exponential(1.0);
-        let training = Training { x: x.into(), y: (&y).into(), momentum };
+        let training = Training { x, y: (&y).into(), momentum };
         let forward = bn.bind_training(device, &state, shape, training)?;
-        let tensors = Backward { dy: dy.into(), dx: (&dx).into() };
+        let tensors = Backward { dy, dx: (&dx).into() };
         let backward = bn.bind_backward(device, &forward, tensors)?;
         Ok(Self { context, forward, backward, state, y, dx })
     }
