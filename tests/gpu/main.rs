@@ -15,4 +15,6 @@ mod nist;
 mod properties;
 mod step;
 mod tolerance;
+#[cfg(all(target_os = "linux", feature = "vulkan"))]
+mod validation;
 mod variants;
