@@ -13,6 +13,7 @@ mod limits;
 mod memory;
 mod nist;
 mod properties;
+mod recovery;
 mod step;
 mod tolerance;
 #[cfg(all(target_os = "linux", feature = "vulkan"))]

@@ -15,7 +15,7 @@ use wgpu_batchnorm::plan::{Mapping, Pass, Plan};
 use wgpu_batchnorm::{Shape, reference};
 
 /// Of the variance, relative. The goal is 3e-7, five roundings of 2⁻²⁴; two of the sets miss it,
-/// PiDigits with 3.08e-7 and Lottery with 3.15e-7, both channels last.
+/// PiDigits with 3.08e-7 and Lottery with 3.15e-7, both channels last, in subgroups of 8.
 const VARIANCE: f64 = 3.2e-7;
 
 struct Set {
@@ -163,8 +163,13 @@ fn every_mapping_agrees_with_nist() {
             missed.push(format!("mean by {:e} σ: {}", mean.0, mean.1));
         }
     }
-    assert!(missed.is_empty(), "{missed:#?}");
-    assert_eq!(mappings, HashSet::from([Mapping::Rows, Mapping::Columns, Mapping::Tiles]));
+    assert!(missed.is_empty(), "{}", missed.join("; "));
+    let mut want = HashSet::from([Mapping::Rows, Mapping::Columns]);
+    // A workgroup of one narrower subgroup is too small for a tile.
+    if layers[0].1.adapter().subgroup >= 8 {
+        want.insert(Mapping::Tiles);
+    }
+    assert_eq!(mappings, want);
 }
 
 /// The first digits of π, by Machin's formula, 16·atan(1/5) − 4·atan(1/239), in fixed point.

@@ -139,11 +139,19 @@ pub fn reasons(text: &str) -> Vec<String> {
     while let Some(line) = lines.next() {
         let name = line.strip_prefix("thread '").and_then(|rest| rest.split_once("' "));
         if let Some((name, _)) = name.filter(|(_, rest)| rest.contains("panicked at ")) {
-            let reason: String = lines.next().unwrap_or_default().chars().take(160).collect();
-            reasons.push(format!("{name}: {reason}"));
+            reasons.push(format!("{name}: {}", shortened(lines.next().unwrap_or_default())));
         }
     }
     reasons
+}
+
+/// A line of at most 160 letters, without its middle: what failed comes first, by how much last.
+fn shortened(line: &str) -> String {
+    let letters: Vec<char> = line.chars().collect();
+    match letters.len() {
+        ..=160 => line.to_owned(),
+        length => letters[..60].iter().chain(&['…']).chain(&letters[length - 99..]).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +171,15 @@ test result: FAILED. 49 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out;
         let printed = Printed { text: FAILED.into(), succeeded: false };
         assert_eq!(Count::of(&printed), Some(Count { passed: 49, failed: 1 }));
         assert_eq!(reasons(FAILED), ["variants::tiles: y[3] of 12: 1e0 instead of 2e0"]);
+    }
+
+    #[test]
+    fn a_long_reason_keeps_its_ends() {
+        let long = format!("y of {}, 1.3 times the tolerance", "…, ".repeat(200));
+        let short = shortened(&long);
+        assert!(short.starts_with("y of …") && short.ends_with(", 1.3 times the tolerance"));
+        assert_eq!(short.chars().count(), 160);
+        assert_eq!(shortened("short"), "short");
     }
 
     #[test]
