@@ -107,8 +107,7 @@ impl<'a> Arbitrary<'a> for Range {
 impl<'a> Arbitrary<'a> for Input {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let epsilon = if u.ratio(1, 16)? { u.arbitrary()? } else { 1e-5 };
-        let running_variance =
-            *u.choose(&[RunningVariance::Unbiased, RunningVariance::Biased])?;
+        let running_variance = *u.choose(&[RunningVariance::Unbiased, RunningVariance::Biased])?;
         let [scale, shift, track_running_stats] = u.arbitrary()?;
         let momentum = match u.int_in_range(0..=7)? {
             0 => Momentum::Exponential(u.arbitrary()?),

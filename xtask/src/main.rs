@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod driver;
+#[cfg(target_os = "linux")]
 mod matrix;
 mod shell;
 #[cfg(target_os = "linux")]
@@ -64,8 +65,8 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo(&shell, args),
         Task::Test(args) => test(&shell, args),
         Task::Ci => ci(&shell),
-        Task::Matrix(args) => ensure_adapter(&shell).and_then(|()| matrix::run(&shell, &args)),
-        Task::Validate(args) => validate(&shell, &args),
+        Task::Matrix(args) => on_linux(&shell, "matrix", &args),
+        Task::Validate(args) => on_linux(&shell, "validate", &args),
         Task::Fuzz(seconds) => fuzz(&shell, seconds),
     };
     match outcome {
@@ -144,12 +145,16 @@ fn ci(shell: &Shell) -> Result<(), String> {
     Ok(())
 }
 
-fn validate(shell: &Shell, args: &[OsString]) -> Result<(), String> {
+/// What depends on Mesa's software driver and on Vulkan's loader.
+fn on_linux(shell: &Shell, command: &str, args: &[OsString]) -> Result<(), String> {
     ensure_adapter(shell)?;
     #[cfg(target_os = "linux")]
-    return validate::run(shell, args);
+    return match command {
+        "matrix" => matrix::run(shell, args),
+        _ => validate::run(shell, args),
+    };
     #[cfg(not(target_os = "linux"))]
-    Err(format!("`validate` is for Linux; it would run {args:?}"))
+    Err(format!("`{command}` is for Linux, and cannot run {args:?} here"))
 }
 
 fn fuzz(shell: &Shell, seconds: u64) -> Result<(), String> {
