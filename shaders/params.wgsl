@@ -121,7 +121,9 @@ override DRESIDUAL: bool = false;  // write dresidual
 // Quads of a block: what is summed before it is merged.
 const BLOCK = 8u;
 // Blocks whose sum is finished before it joins the thread's total: keeps long sums short.
-const BLOCKS_A_GROUP = 32u;
+const BLOCKS_A_GROUP = 16u;
+// Partials that are merged before they join the total, likewise.
+const PARTIALS_A_GROUP = 8u;
 
 // Four elements of a tensor: where they are in the piece, how many of them (from the first) are
 // there at all, and the first's position in its channel's line, which only weights ask for.

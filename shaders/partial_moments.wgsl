@@ -29,8 +29,14 @@ fn partial(slot: u32, p: Place) -> Moments {
 fn merge_partials(p: Place) -> Moments {
     var total = Moments();
     if is_live(p) {
-        for (var slot = p.lane; slot < params.slots; slot += params.lanes) {
-            total = merge(total, partial(params.part + slot, p));
+        // A few at a time, so that no chain of roundings is long.
+        for (var first = p.lane; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
+            var group = Moments();
+            let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
+            for (var slot = first; slot < end; slot += params.lanes) {
+                group = merge(group, partial(params.part + slot, p));
+            }
+            total = merge(total, group);
         }
     }
     return total;

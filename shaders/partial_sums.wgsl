@@ -23,8 +23,13 @@ fn partial(slot: u32, p: Place) -> Sums {
 fn add_partials(p: Place) -> Sums {
     var total = Sums();
     if is_live(p) {
-        for (var slot = p.lane; slot < params.slots; slot += params.lanes) {
-            total = add(total, partial(params.part + slot, p));
+        for (var first = p.lane; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
+            var group = Sums();
+            let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
+            for (var slot = first; slot < end; slot += params.lanes) {
+                group = add(group, partial(params.part + slot, p));
+            }
+            total = add(total, group);
         }
     }
     return total;

@@ -140,6 +140,7 @@ impl BatchNorm {
                 BYTES_A_THREAD as u64,
                 limits.max_compute_workgroup_storage_size as u64,
             ),
+            ("workgroups of a dispatch", 1, limits.max_compute_workgroups_per_dimension as u64),
             ("bind groups", 1, limits.max_bind_groups as u64),
             (
                 "bytes of a uniform binding",

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Runs `create` and returns the first error that wgpu has for it, instead of letting it reach
+/// Runs `create` and returns the gravest error that wgpu has for it, instead of letting it reach
 /// the device's uncaptured-error handler, which panics by default.
 ///
 /// In a browser the answer comes later than this function returns; there the error goes the usual
@@ -21,13 +21,14 @@ pub fn scoped<T>(device: &wgpu::Device, create: impl FnOnce() -> T) -> Result<T,
     ];
     let scopes = filters.map(|filter| device.push_error_scope(filter));
     let created = create();
-    let mut first = None;
+    // Of several the outermost says most: without memory a buffer is invalid, too.
+    let mut found = None;
     for scope in scopes.into_iter().rev() {
         if let Some(Some(error)) = now(scope.pop()) {
-            first.get_or_insert(error);
+            found = Some(error);
         }
     }
-    match first {
+    match found {
         None => Ok(created),
         Some(error) => Err(Error::Wgpu(error.to_string())),
     }

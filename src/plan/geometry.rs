@@ -194,7 +194,8 @@ impl Geometry {
             inner: self.inner,
             turn: 0,
         };
-        if self.element.words(whole.length) + self.slack <= adapter.largest_binding() {
+        let covered = self.element.words(whole.length) + self.slack <= adapter.largest_binding();
+        if covered || whole.length == 0 {
             return Ok(vec![whole]);
         }
         // More than any device's memory holds; each piece is a few hundred bytes of the plan.

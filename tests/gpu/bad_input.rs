@@ -126,7 +126,7 @@ fn what_is_written_must_not_overlap() {
     let device = s.context.device();
     let buffer = s.context.zeros(3 * SHAPE.elements()).unwrap();
     let at = |offset| BufferRange::new(&buffer, offset, BYTES);
-    for offset in [0, 4, BYTES - 4] {
+    for offset in [4, BYTES - 4] {
         let error = s.train(SHAPE, at(0), at(offset)).unwrap_err();
         assert_eq!(error, Error::Overlap { written: "y", other: "x" });
     }

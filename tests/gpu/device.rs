@@ -6,7 +6,7 @@ use wgpu_batchnorm::{Context, ContextOptions, wgpu};
 static CONTEXT: LazyLock<Option<Context>> = LazyLock::new(|| {
     let options = ContextOptions {
         adapter: std::env::var("WGPU_BATCHNORM_ADAPTER").ok(),
-        ..Default::default()
+        lowest_limits: std::env::var_os("WGPU_BATCHNORM_LOWEST_LIMITS").is_some(),
     };
     match Context::with_options(&options) {
         Ok(context) => Some(context),
@@ -30,21 +30,28 @@ pub fn with_max_binding(max_binding: u64) -> Option<Context> {
 
 /// Devices of one instance, of the same adapter.
 pub fn others(max_binding: u64, count: usize) -> Option<Vec<Context>> {
+    let required_limits =
+        wgpu::Limits { max_storage_buffer_binding_size: max_binding, ..wgpu::Limits::default() };
+    with_limits(&vec![required_limits; count])
+}
+
+/// Devices of one instance, of the same adapter, with these limits.
+pub fn with_limits(limits: &[wgpu::Limits]) -> Option<Vec<Context>> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let wanted = context()?.adapter_info().name.clone();
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let device = |_| {
+    // As the context's: without debug information and validation, unless the environment says so.
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.flags = wgpu::InstanceFlags::empty().with_env();
+    let instance = wgpu::Instance::new(descriptor);
+    let device = |limits: &wgpu::Limits| {
         let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
         let adapter = adapters.into_iter().find(|a| a.get_info().name == wanted);
-        let required_limits = wgpu::Limits {
-            max_storage_buffer_binding_size: max_binding,
-            ..wgpu::Limits::default()
-        };
+        let required_limits = limits.clone();
         let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
         let request = adapter.expect("the adapter").request_device(&descriptor);
         let (device, queue) = pollster::block_on(request).expect("a device");
         Context::from_device(device, queue)
     };
-    Some((0..count).map(device).collect())
+    Some(limits.iter().map(device).collect())
 }

@@ -3,15 +3,24 @@
 mod accuracy;
 mod bad_input;
 mod cases;
+mod child;
 mod device;
+mod endurance;
 mod faults;
 mod fold;
 mod fold_bad_input;
 mod fold_cases;
 mod guarded;
 mod layers;
+mod limits;
+mod memory;
+mod nist;
 mod parts;
 mod properties;
+mod recovery;
 mod snapshot;
+mod step;
 mod tolerance;
+#[cfg(all(target_os = "linux", feature = "vulkan"))]
+mod validation;
 mod variants;

@@ -4,7 +4,7 @@ mod detect;
 mod install;
 
 use crate::shell::{Line, Shell};
-use detect::{Host, Missing, find};
+use detect::{Host, Missing, find, find_validation_layer};
 use install::{Privilege, Recipe};
 
 const NO_INSTALL: &str = "WGPU_BATCHNORM_NO_INSTALL";
@@ -37,6 +37,32 @@ pub fn ensure(shell: &Shell) -> Result<(), String> {
     })?;
     eprintln!("found {found}");
     Ok(())
+}
+
+/// Vulkan's validation layer: finds it, or installs it as [`ensure`] does a driver.
+pub fn ensure_validation_layer(shell: &Shell) -> Result<(), String> {
+    let host = Host::this();
+    if find_validation_layer(&host).is_some() {
+        return Ok(());
+    }
+    let missing = "there is no Vulkan validation layer where the loader looks";
+    let Some(recipe) = Recipe::of_validation_layer(&host.os_release()) else {
+        return Err(format!("{missing}; name its folder in VK_ADD_LAYER_PATH"));
+    };
+    let privilege = Privilege::this();
+    let advice = format!("to install it, type:\n    {}", privilege.typed(recipe.commands));
+    if !recipe.automatic || !privilege.suffices() {
+        return Err(format!("{missing}; {advice}"));
+    }
+    if host.is_set(NO_INSTALL) {
+        return Err(format!("{missing}, and {NO_INSTALL} is set; {advice}"));
+    }
+    eprintln!("{missing}: installing it");
+    install(shell, recipe.commands, privilege).map_err(|error| format!("{error}; {advice}"))?;
+    match find_validation_layer(&Host::this()) {
+        Some(_) => Ok(()),
+        None => Err(format!("the package is installed, yet {missing}")),
+    }
 }
 
 fn install(shell: &Shell, commands: &[&str], privilege: Privilege) -> Result<(), String> {

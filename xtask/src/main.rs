@@ -2,7 +2,11 @@
 
 #[cfg(target_os = "linux")]
 mod driver;
+#[cfg(target_os = "linux")]
+mod matrix;
 mod shell;
+#[cfg(target_os = "linux")]
+mod validate;
 
 use shell::{Line, Shell, seconds};
 use std::ffi::OsString;
@@ -17,8 +21,17 @@ Commands:
   test [ARGS]  run every test and build every example and benchmark;
                with ARGS, only `cargo test` with those ARGS
   ci           check formatting, lints and documentation, then do as `test` does
+  matrix [ARGS]
+               the tests of the kernels under one setting of the software
+               driver after another, and on SwiftShader; ARGS go to the tests
+  validate [ARGS]
+               the same tests under Vulkan's validation layer, with
+               synchronization validation; any message is a failure
+  fuzz [SECONDS]
+               both fuzz targets, 300 seconds each if no number is given; needs
+               a nightly compiler and cargo-fuzz
 
-On Linux, `demo`, `test` and `ci` need a Vulkan driver. Where there is none,
+On Linux, all but `fuzz` need a Vulkan driver. Where there is none,
 Debian and Ubuntu get Mesa's software driver from apt-get; elsewhere the
 command stops with the line to type. To never install anything, set
 WGPU_BATCHNORM_NO_INSTALL=1.
@@ -30,6 +43,9 @@ enum Task {
     Demo(Vec<OsString>),
     Test(Vec<OsString>),
     Ci,
+    Matrix(Vec<OsString>),
+    Validate(Vec<OsString>),
+    Fuzz(u64),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +65,9 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo(&shell, args),
         Task::Test(args) => test(&shell, args),
         Task::Ci => ci(&shell),
+        Task::Matrix(args) => on_linux(&shell, "matrix", &args),
+        Task::Validate(args) => on_linux(&shell, "validate", &args),
+        Task::Fuzz(seconds) => fuzz(&shell, seconds),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,13 +84,25 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
     let mut rest: Vec<OsString> = args.collect();
     match command.to_str() {
         Some("help" | "-h" | "--help") => Ok(Task::Help),
-        Some("demo") => {
-            // The dashes are added on the way to the example, so typing them is optional.
+        Some(name @ ("demo" | "matrix" | "validate")) => {
+            // The dashes are added on the way to the program, so typing them is optional.
             if rest.first().is_some_and(|first| first == "--") {
                 rest.remove(0);
             }
-            Ok(Task::Demo(rest))
+            Ok(match name {
+                "demo" => Task::Demo(rest),
+                "matrix" => Task::Matrix(rest),
+                _ => Task::Validate(rest),
+            })
         }
+        Some("fuzz") => match rest.as_slice() {
+            [] => Ok(Task::Fuzz(300)),
+            [seconds] => match seconds.to_str().and_then(|seconds| seconds.parse().ok()) {
+                Some(seconds) => Ok(Task::Fuzz(seconds)),
+                None => Err(format!("not a number of seconds: {}", seconds.display())),
+            },
+            _ => Err("`fuzz` takes a number of seconds".into()),
+        },
         Some("test") => Ok(Task::Test(rest)),
         Some("ci") if rest.is_empty() => Ok(Task::Ci),
         Some("ci") => Err("`ci` takes no arguments".into()),
@@ -114,6 +145,30 @@ fn ci(shell: &Shell) -> Result<(), String> {
     Ok(())
 }
 
+/// What depends on Mesa's software driver and on Vulkan's loader.
+fn on_linux(shell: &Shell, command: &str, args: &[OsString]) -> Result<(), String> {
+    ensure_adapter(shell)?;
+    #[cfg(target_os = "linux")]
+    return match command {
+        "matrix" => matrix::run(shell, args),
+        _ => validate::run(shell, args),
+    };
+    #[cfg(not(target_os = "linux"))]
+    Err(format!("`{command}` is for Linux, and cannot run {args:?} here"))
+}
+
+fn fuzz(shell: &Shell, seconds: u64) -> Result<(), String> {
+    for target in ["plan", "bind"] {
+        // Through rustup: what runs this command has named its own toolchain to its children.
+        let line = format!(
+            "rustup run nightly cargo fuzz run {target} -- -max_total_time={seconds} \
+             -rss_limit_mb=4096"
+        );
+        step(shell, target, &Line::new(&line))?;
+    }
+    Ok(())
+}
+
 /// Runs one line between its announcement and the time that it took.
 fn step(shell: &Shell, name: &str, line: &Line) -> Result<(), String> {
     eprintln!("==> {name}: {line}");
@@ -151,6 +206,10 @@ mod tests {
         assert_eq!(parsed(&["test", "--", "--nocapture"]).unwrap(), {
             Task::Test(vec!["--".into(), "--nocapture".into()])
         });
+        for args in [&["matrix", "--", "layers::"][..], &["matrix", "layers::"]] {
+            assert_eq!(parsed(args).unwrap(), Task::Matrix(vec!["layers::".into()]));
+        }
+        assert_eq!(parsed(&["fuzz", "60"]), Ok(Task::Fuzz(60)));
         for args in [&["demo", "--epochs", "3"][..], &["demo", "--", "--epochs", "3"]] {
             assert_eq!(parsed(args).unwrap(), Task::Demo(vec!["--epochs".into(), "3".into()]));
         }
@@ -159,6 +218,7 @@ mod tests {
     #[test]
     fn what_is_unknown_is_refused() {
         assert!(parsed(&["deploy"]).unwrap_err().contains("deploy"));
+        assert!(parsed(&["fuzz", "soon"]).unwrap_err().contains("soon"));
         assert!(parsed(&["ci", "--fast"]).unwrap_err().contains("no arguments"));
     }
 }

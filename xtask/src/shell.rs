@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A command with its arguments and the variables set for it.
 pub struct Line {
-    vars: Vec<(&'static str, &'static str)>,
+    vars: Vec<(&'static str, OsString)>,
     words: Vec<OsString>,
 }
 
@@ -23,8 +23,8 @@ impl Line {
         self
     }
 
-    pub fn var(mut self, name: &'static str, value: &'static str) -> Self {
-        self.vars.push((name, value));
+    pub fn var(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.vars.push((name, value.into()));
         self
     }
 
@@ -33,7 +33,7 @@ impl Line {
         // Cargo names itself to its children; a bare `cargo` could be of another toolchain.
         let cargo = std::env::var_os("CARGO").filter(|_| program == "cargo");
         let mut command = Command::new(cargo.as_deref().unwrap_or(program));
-        command.args(args).envs(self.vars.iter().copied());
+        command.args(args).envs(self.vars.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -41,7 +41,7 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.vars {
-            write!(f, "{name}={} ", quoted(value.as_ref()))?;
+            write!(f, "{name}={} ", quoted(value))?;
         }
         let words: Vec<String> = self.words.iter().map(|word| quoted(word)).collect();
         f.write_str(&words.join(" "))
@@ -77,16 +77,36 @@ impl Shell {
 
     /// Runs a line; the error is only how it ended.
     pub fn attempt(&self, line: &Line) -> Result<(), String> {
-        let mut command = line.command();
-        if let Some(directory) = &self.runtime_dir {
-            command.env("XDG_RUNTIME_DIR", directory);
-        }
-        match command.status() {
+        match self.command(line).status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("stopped with {status}")),
             Err(error) => Err(format!("did not start ({error})")),
         }
     }
+
+    /// Runs a line and keeps what it prints, to standard output first; an error only if it does not
+    /// start.
+    pub fn read(&self, line: &Line) -> Result<Printed, String> {
+        let output = self.command(line).output();
+        let output = output.map_err(|error| format!("{line} did not start ({error})"))?;
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.push_str(&String::from_utf8_lossy(&output.stderr));
+        Ok(Printed { text, succeeded: output.status.success() })
+    }
+
+    fn command(&self, line: &Line) -> Command {
+        let mut command = line.command();
+        if let Some(directory) = &self.runtime_dir {
+            command.env("XDG_RUNTIME_DIR", directory);
+        }
+        command
+    }
+}
+
+/// What a line printed, and whether it succeeded.
+pub struct Printed {
+    pub text: String,
+    pub succeeded: bool,
 }
 
 /// A folder for `XDG_RUNTIME_DIR` where a session has none: without one, Mesa prints an error for

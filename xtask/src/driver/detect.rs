@@ -152,13 +152,31 @@ fn named_manifests(host: &Host) -> Result<Vec<PathBuf>, Missing> {
 }
 
 fn installed_manifests(host: &Host) -> Vec<PathBuf> {
+    let folders = manifest_folders(host, "icd.d");
+    let places: Vec<_> = host.paths_in("VK_ADD_DRIVER_FILES").into_iter().chain(folders).collect();
+    manifests(&places)
+}
+
+/// The manifest of Vulkan's validation layer.
+pub fn find_validation_layer(host: &Host) -> Option<PathBuf> {
+    let named = host.paths_in("VK_LAYER_PATH");
+    let places = if named.is_empty() {
+        let added = host.paths_in("VK_ADD_LAYER_PATH").into_iter();
+        added.chain(manifest_folders(host, "explicit_layer.d")).collect()
+    } else {
+        // The loader looks nowhere else then.
+        named
+    };
+    manifests(&places).into_iter().find(|path| file_name(path) == "VkLayer_khronos_validation.json")
+}
+
+/// Where the loader looks for manifests of a kind.
+fn manifest_folders(host: &Host, kind: &str) -> Vec<PathBuf> {
     let configuration = host.xdg_dirs("CONFIG", ".config", &["/etc/xdg", "/etc", "/usr/local/etc"]);
     // The last folder is NixOS's.
     let data = ["/usr/local/share", "/usr/share", "/run/opengl-driver/share"];
     let data = host.xdg_dirs("DATA", ".local/share", &data);
-    let folders = configuration.into_iter().chain(data).map(|dir| dir.join("vulkan/icd.d"));
-    let places: Vec<_> = host.paths_in("VK_ADD_DRIVER_FILES").into_iter().chain(folders).collect();
-    manifests(&places)
+    configuration.into_iter().chain(data).map(|dir| dir.join("vulkan").join(kind)).collect()
 }
 
 /// Manifests at places that may each be a file or a folder, in a fixed order.
@@ -373,6 +391,20 @@ mod tests {
     fn added_files_count_beside_the_folders() {
         let host = Fake::new(&["/opt/lvp.json"]).var("VK_ADD_DRIVER_FILES", "/opt/lvp.json");
         assert_eq!(host.find(), host.software("/opt/lvp.json"));
+    }
+
+    #[test]
+    fn the_validation_layer_is_found_where_the_loader_looks() {
+        const LAYER: &str = "/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json";
+        let other = "/usr/share/vulkan/explicit_layer.d/VkLayer_MESA_overlay.json";
+        assert_eq!(find_validation_layer(&Fake::new(&[other, LVP]).0), None);
+        let host = Fake::new(&[other, LAYER]);
+        assert_eq!(find_validation_layer(&host.0), Some(host.0.path(LAYER)));
+        let mine = "/opt/layers/VkLayer_khronos_validation.json";
+        let host = Fake::new(&[mine, other]).var("VK_ADD_LAYER_PATH", "/opt/layers");
+        assert_eq!(find_validation_layer(&host.0), Some(host.0.path(mine)));
+        let host = Fake::new(&[LAYER]).var("VK_LAYER_PATH", "/opt/layers");
+        assert_eq!(find_validation_layer(&host.0), None);
     }
 
     #[test]

@@ -19,6 +19,24 @@ impl Recipe {
         distribution_ids(os_release).iter().find_map(|id| Self::of_id(id))
     }
 
+    /// As [`of`](Self::of), for Vulkan's validation layer.
+    pub fn of_validation_layer(os_release: &str) -> Option<Self> {
+        distribution_ids(os_release).iter().find_map(|&id| {
+            let commands: &[&str] = match id {
+                "debian" | "ubuntu" => &[
+                    "apt-get update",
+                    "apt-get install -y --no-install-recommends vulkan-validationlayers",
+                ],
+                "fedora" | "rhel" | "centos" => &["dnf install vulkan-validation-layers"],
+                "arch" => &["pacman -S --needed vulkan-validation-layers"],
+                "alpine" => &["apk add vulkan-validation-layers"],
+                "suse" | "opensuse" => &["zypper install vulkan-validationlayers"],
+                _ => return None,
+            };
+            Some(Self { commands, automatic: matches!(id, "debian" | "ubuntu") })
+        })
+    }
+
     fn of_id(id: &str) -> Option<Self> {
         let commands: &[&str] = match id {
             "debian" | "ubuntu" => &[
@@ -92,7 +110,7 @@ impl Privilege {
     }
 
     /// The commands as a person types them in one line.
-    fn typed(self, commands: &[&str]) -> String {
+    pub fn typed(self, commands: &[&str]) -> String {
         match self {
             Self::Root => commands.join(" && "),
             Self::Sudo { .. } => format!("sudo {}", commands.join(" && sudo ")),

@@ -1,0 +1,144 @@
+//! Any shape on any adapter is planned or refused, never a panic; and a plan that is small enough to
+//! look at covers every element once, within the limits of the adapter.
+#![no_main]
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use wgpu_batchnorm::plan::{Adapter, Kernel, MAX_COLUMNS, Mapping, Pass, Path, Plan, Request};
+use wgpu_batchnorm::{Element, Shape};
+
+#[derive(Debug)]
+struct Input {
+    adapter: Adapter,
+    shape: Shape,
+    pass: Pass,
+    offsets: Vec<u64>,
+    element: Element,
+    /// Weighted, input gradient, affine gradients, in parts.
+    flags: [bool; 4],
+}
+
+impl Input {
+    fn request(&self) -> Request<'_> {
+        let [weighted, input_gradient, affine_gradients, in_parts] = self.flags;
+        Request {
+            pass: self.pass,
+            element: self.element,
+            offsets: &self.offsets,
+            weighted,
+            input_gradient,
+            affine_gradients,
+            in_parts,
+        }
+    }
+}
+
+/// Numbers of every size, the small ones as likely as the large.
+fn number(u: &mut Unstructured) -> Result<u64> {
+    let bits = u.int_in_range(0..=64)?;
+    Ok(if bits == 0 { 0 } else { u64::arbitrary(u)? >> (64 - bits) })
+}
+
+fn number32(u: &mut Unstructured) -> Result<u32> {
+    Ok(number(u)?.min(u32::MAX as u64) as u32)
+}
+
+impl<'a> Arbitrary<'a> for Input {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let adapter = Adapter {
+            is_cpu: u.arbitrary()?,
+            tiles_from: number(u)?,
+            subgroup: number32(u)?,
+            max_binding: number(u)?,
+            alignment: *u.choose(&[4, 16, 32, 64, 256, 0, 4096])?,
+            max_workgroups: number32(u)?,
+            max_invocations: number32(u)?,
+            max_workgroup_memory: number32(u)?,
+        };
+        let (outer, channels, inner) = (number(u)?, number32(u)?, number(u)?);
+        let shape = match u.arbitrary()? {
+            true => Shape::channels_first(outer, channels, inner),
+            false => Shape::channels_last(outer, channels),
+        };
+        let passes = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
+        let pass = *u.choose(&passes)?;
+        let element = *u.choose(&[Element::F32, Element::F16, Element::BF16])?;
+        let size = element.size();
+        let offsets = (0..u.int_in_range(0..=3)?)
+            .map(|_| Ok(number(u)? / size * size))
+            .collect::<Result<_>>()?;
+        Ok(Self { adapter, shape, pass, offsets, element, flags: u.arbitrary()? })
+    }
+}
+
+fuzz_target!(|input: Input| {
+    let Input { adapter, shape, pass, element, flags, .. } = input;
+    let [_, input_gradient, affine_gradients, _] = flags;
+    let Ok(plan) = Plan::new(&adapter, shape, &input.request()) else { return };
+    plan.work_words(shape.channels());
+    assert!(plan.workgroup.is_power_of_two() && plan.lanes.is_power_of_two());
+    assert!(plan.lanes <= plan.workgroup && plan.workgroup <= adapter.max_invocations.max(1));
+    for step in &plan.steps {
+        let limit = adapter.max_workgroups.max(1);
+        assert!(step.workgroups.iter().all(|&n| (1..=limit).contains(&n)), "{step:?}");
+    }
+
+    // Every element is in one piece, and every piece in one binding.
+    let mut end = 0;
+    for piece in &plan.pieces {
+        assert_eq!(piece.start, end, "{piece:?}");
+        assert_eq!(piece.length, piece.outer * piece.channels * piece.inner, "{piece:?}");
+        assert!(piece.length * element.size() <= adapter.max_binding, "{piece:?}");
+        end += piece.length;
+    }
+    assert_eq!(end, shape.elements());
+
+    // Every value of a piece is in one walk of one workgroup.
+    for step in &plan.steps {
+        let (piece, p) = (&plan.pieces[step.piece], &step.params);
+        let (walk, items, owned) = match plan.mapping {
+            Mapping::Rows => {
+                let owned = plan.workgroup / plan.lanes;
+                ((piece.outer * piece.inner).div_ceil(4), piece.channels, owned)
+            }
+            Mapping::Columns => {
+                let owned = plan.workgroup / plan.lanes;
+                (piece.outer, (piece.channels * piece.inner).div_ceil(4), owned)
+            }
+            Mapping::Tiles => {
+                assert!(p.group as u64 * piece.inner <= MAX_COLUMNS, "{step:?}");
+                (piece.outer, piece.channels, p.group)
+            }
+        };
+        let merges_only = step.kernel == Kernel::BackwardInput
+            && match pass {
+                Pass::BackwardFrozen => affine_gradients,
+                _ => !input_gradient,
+            };
+        assert!(merges_only || p.chunk as u64 * p.splits as u64 >= walk, "{step:?}");
+        let [x, y] = step.workgroups.map(u64::from);
+        let need = items.div_ceil(owned as u64) * p.splits as u64;
+        assert!(x * y >= need && x * y < need + x.max(y), "{step:?}");
+    }
+
+    // Every partial result has a slot of its own.
+    if plan.path == Path::Fused || plan.slots == 0 {
+        return;
+    }
+    let channels = shape.channels() as u64;
+    if channels * plan.slots as u64 > 1 << 20 {
+        return;
+    }
+    let Some(first) = plan.steps.first().map(|step| step.kernel) else { return };
+    let mut filled = vec![0u8; (channels * plan.slots as u64) as usize];
+    for step in plan.steps.iter().filter(|step| step.kernel == first) {
+        let piece = &plan.pieces[step.piece];
+        for c in piece.first_channel..piece.first_channel + piece.channels {
+            for split in 0..step.params.splits {
+                let slot = (step.params.first_slot + split) as u64;
+                filled[(c * plan.slots as u64 + slot) as usize] += 1;
+            }
+        }
+    }
+    assert!(filled.iter().all(|&n| n == 1));
+});
