@@ -22,8 +22,8 @@ fn bias_correction(log_decay: f32, steps: vec4f) -> vec4f {
     return shrunk / (shrunk + 1.0);
 }
 
-// decay·a + rate·b, the two adding up to 1: by the smaller, since the f32 of 0.999 would be off by a
-// hundred thousandth of the other, and the average with it.
+// decay·a + rate·b, the two adding up to 1: by the smaller, since the f32 of 0.999 would be off by
+// a hundred thousandth of the other, and the average with it.
 fn blend(a: vec4f, b: vec4f, decay: f32, rate: f32) -> vec4f {
     if rate < 0.5 {
         return a + rate * (b - a);
@@ -47,7 +47,7 @@ fn step(p: Place, row: u32, first_row: u32, second_row: u32, gradient: vec4f, st
     } else {
         g += decay * value;
     }
-    // What a rule has no use for stays as it is, so that no infinite gradient outlives its step there.
+    // What a rule has no use for stays as it is: there no infinite gradient outlives its step.
     if rule != RULE_GRADIENT_DESCENT {
         second = blend(second, g * g, setting(SETTING_SECOND_DECAY), setting(SETTING_SECOND_RATE));
     }

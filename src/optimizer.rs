@@ -14,7 +14,8 @@ pub struct Optimizer {
     pub rule: Rule,
     /// lr; 0 or more, finite in `f32`.
     pub learning_rate: f64,
-    /// λ; 0 or more, finite in `f32`. Added to the gradient as λ·θ, but for AdamW, which shrinks θ itself.
+    /// λ; 0 or more, finite in `f32`. Added to the gradient as λ·θ, but for AdamW, which shrinks θ
+    /// itself.
     pub weight_decay: f64,
 }
 
@@ -35,8 +36,8 @@ pub enum Rule {
         /// Look ahead.
         nesterov: bool,
     },
-    /// v ← α·v + (1 − α)·g²; b ← μ·b + g/(√v + ε); θ −= lr·b. Without momentum θ −= lr·g/(√v + ε), and
-    /// b stays as it is.
+    /// v ← α·v + (1 − α)·g²; b ← μ·b + g/(√v + ε); θ −= lr·b. Without momentum
+    /// θ −= lr·g/(√v + ε), and b stays as it is.
     RmsProp {
         /// α, from 0 to 1.
         alpha: f64,
@@ -90,10 +91,11 @@ impl Optimizer {
         Self { rule, learning_rate, weight_decay: 0.01 }
     }
 
-    /// θ after a step by its gradient: the rule in `f64`, for the host, to be read and to test against.
+    /// θ after a step by its gradient: the rule in `f64`, for the host, to be read and to test
+    /// against.
     ///
-    /// `steps` counts from 1, this step included. `averages` are b or m, and v, both 0 at first. What
-    /// [`State::set_optimizer`](crate::State::set_optimizer) refuses is not refused here.
+    /// `steps` counts from 1, this step included. `averages` are b or m, and v, both 0 at first.
+    /// What [`State::set_optimizer`](crate::State::set_optimizer) refuses is not refused here.
     #[must_use]
     pub fn step(&self, value: f64, gradient: f64, averages: &mut [f64; 2], steps: u32) -> f64 {
         let Self { rule, learning_rate, weight_decay } = *self;
