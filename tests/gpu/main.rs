@@ -8,6 +8,7 @@ mod faults;
 mod fold;
 mod fold_bad_input;
 mod fold_cases;
+mod fused;
 mod guarded;
 mod layers;
 mod optimizer;

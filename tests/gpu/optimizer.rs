@@ -28,8 +28,8 @@ const RULES: [Rule; 10] = [
     Rule::AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
 ];
 
-/// What torch.optim (PyTorch 2.15, `f64`) makes of 0.7 with these gradients, a learning rate of 0.1 and
-/// a weight decay of 0.1.
+/// What torch.optim (PyTorch 2.15, `f64`) makes of 0.7 with these gradients, a learning rate of 0.1
+/// and a weight decay of 0.1.
 #[test]
 fn the_reference_agrees_with_pytorch() {
     const GRADIENTS: [f64; 5] = [0.5, -1.25, 2.0, 0.125, -0.75];
@@ -54,7 +54,7 @@ fn the_reference_agrees_with_pytorch() {
     }
 }
 
-/// A layer for each mapping, path and adapter: kernels as planned for lavapipe, for tiles, for a GPU.
+/// A layer for each mapping, path and adapter: as planned for lavapipe, for tiles, for a GPU.
 fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
     static LAYERS: OnceLock<Vec<(BatchNorm, Shape)>> = OnceLock::new();
     LAYERS.get_or_init(|| new_layers(context))
@@ -229,8 +229,8 @@ impl Followed {
     }
 }
 
-/// Follows layers of every kind over steps with changing gradients and learning rates, each with its
-/// own rule, bound once. Begins anew after `reset` steps.
+/// Follows layers of every kind over steps with changing gradients and learning rates, each with
+/// its own rule, bound once. Begins anew after `reset` steps.
 fn follow(rules: &[Rule], steps: u32, reset: u32, frozen: bool, descriptor: &BatchNormDescriptor) {
     let Some(context) = device::context() else { return };
     for (bn, shape) in layers(context) {
@@ -352,9 +352,10 @@ fn bias_correction_is_right_at_any_age() {
     }
 }
 
-/// An average over a thousand steps has the digits of `f32`, though its decay rounded to `f32` has not:
-/// that is off by 1.3e-8, so that the average would be off by 7e-6, the step by half as much. Each step
-/// rounds the average once; of 1500 roundings either way, √500 or so remain, halved by the root.
+/// An average over a thousand steps has the digits of `f32`, though its decay rounded to `f32` has
+/// not: that is off by 1.3e-8, so that the average would be off by 7e-6, the step by half as much.
+/// Each step rounds the average once; of 1500 roundings either way, √500 or so remain, halved by
+/// the root.
 #[test]
 fn long_averages_keep_their_digits() {
     let Some(context) = device::context() else { return };
