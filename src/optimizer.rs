@@ -12,27 +12,32 @@ use crate::Error;
 pub struct Optimizer {
     /// How a gradient becomes a step.
     pub rule: Rule,
-    /// lr; finite, 0 or more.
+    /// lr; 0 or more, finite in `f32`.
     pub learning_rate: f64,
-    /// λ; finite, 0 or more. Added to the gradient as λ·θ, but for AdamW, which shrinks θ itself.
+    /// λ; 0 or more, finite in `f32`. Added to the gradient as λ·θ, but for AdamW, which shrinks θ
+    /// itself.
     pub weight_decay: f64,
 }
 
-/// How a gradient g becomes a step of θ; t counts the steps from 1. Formulas are those of
-/// `shaders/optimizer.wgsl`.
+/// How a gradient g becomes a step of θ; t counts the steps from 1, of all rules together. Formulas
+/// are those of `shaders/optimizer.wgsl`.
+///
+/// As in PyTorch, nothing guards a division: with ε = 0 a gradient that was always 0 gives 0/0, and
+/// γ and β become NaN; and gradients that are no numbers spoil γ and β even at a rate of 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// b ← μ·b + (1 − dampening)·g, at first b ← g; θ −= lr·b, or, Nesterov, lr·(g + μ·b). Without
-    /// momentum θ −= lr·g.
+    /// momentum θ −= lr·g, and b stays as it is.
     GradientDescent {
         /// μ, from 0 to 1.
         momentum: f64,
-        /// From 0 to 1; of no effect without momentum.
+        /// From 0 to 1; of no effect without momentum. PyTorch has no Nesterov momentum with it.
         dampening: f64,
         /// Look ahead.
         nesterov: bool,
     },
-    /// v ← α·v + (1 − α)·g²; b ← μ·b + g/(√v + ε); θ −= lr·b.
+    /// v ← α·v + (1 − α)·g²; b ← μ·b + g/(√v + ε); θ −= lr·b. Without momentum
+    /// θ −= lr·g/(√v + ε), and b stays as it is.
     RmsProp {
         /// α, from 0 to 1.
         alpha: f64,
@@ -86,8 +91,52 @@ impl Optimizer {
         Self { rule, learning_rate, weight_decay: 0.01 }
     }
 
+    /// θ after a step by its gradient: the rule in `f64`, for the host, to be read and to test
+    /// against.
+    ///
+    /// `steps` counts from 1, this step included. `averages` are b or m, and v, both 0 at first.
+    /// What [`State::set_optimizer`](crate::State::set_optimizer) refuses is not refused here.
+    #[must_use]
+    pub fn step(&self, value: f64, gradient: f64, averages: &mut [f64; 2], steps: u32) -> f64 {
+        let Self { rule, learning_rate, weight_decay } = *self;
+        let [first, second] = averages;
+        let decayed = gradient + weight_decay * value;
+        match rule {
+            Rule::GradientDescent { momentum: 0.0, .. } => value - learning_rate * decayed,
+            Rule::GradientDescent { momentum, dampening, nesterov } => {
+                *first = match steps {
+                    1 => decayed,
+                    _ => momentum * *first + (1.0 - dampening) * decayed,
+                };
+                let ahead = if nesterov { decayed + momentum * *first } else { *first };
+                value - learning_rate * ahead
+            }
+            Rule::RmsProp { alpha, epsilon, momentum } => {
+                *second = alpha * *second + (1.0 - alpha) * (decayed * decayed);
+                let scaled = decayed / (second.sqrt() + epsilon);
+                if momentum == 0.0 {
+                    return value - learning_rate * scaled;
+                }
+                *first = momentum * *first + scaled;
+                value - learning_rate * *first
+            }
+            Rule::Adam { beta1, beta2, epsilon } | Rule::AdamW { beta1, beta2, epsilon } => {
+                let is_w = matches!(rule, Rule::AdamW { .. });
+                let shrunk =
+                    if is_w { value - learning_rate * weight_decay * value } else { value };
+                let gradient = if is_w { gradient } else { decayed };
+                *first = beta1 * *first + (1.0 - beta1) * gradient;
+                *second = beta2 * *second + (1.0 - beta2) * (gradient * gradient);
+                let correction = |beta: f64| 1.0 - beta.powf(steps as f64);
+                let scale = (*second / correction(beta2)).sqrt() + epsilon;
+                shrunk - learning_rate / correction(beta1) * *first / scale
+            }
+        }
+    }
+
     fn validate(&self) -> Result<(), Error> {
-        let positive = |name, value: f64| match value.is_finite() && value >= 0.0 {
+        // The kernels compute in `f32`, in which a finite `f64` may be infinite.
+        let positive = |name, value: f64| match (value as f32).is_finite() && value >= 0.0 {
             true => Ok(()),
             false => Err(Error::InvalidHyperparameter { name, value }),
         };
@@ -125,8 +174,7 @@ impl Optimizer {
         let bits = |value: f64| (value as f32).to_bits();
         let (code, first, first_rate, second, second_rate, epsilon, nesterov) = match self.rule {
             Rule::GradientDescent { momentum, dampening, nesterov } => {
-                let rate = if momentum == 0.0 { 1.0 } else { 1.0 - dampening };
-                (0, momentum, rate, 0.0, 0.0, 0.0, nesterov)
+                (0, momentum, 1.0 - dampening, 0.0, 0.0, 0.0, nesterov)
             }
             Rule::RmsProp { alpha, epsilon, momentum } => {
                 (1, momentum, 1.0, alpha, 1.0 - alpha, epsilon, false)

@@ -15,7 +15,6 @@ pub struct Gpu {
     pub forward: wgpu::ComputePipeline,
     pub input_gradient: wgpu::ComputePipeline,
     pub update: wgpu::ComputePipeline,
-    pub affine: wgpu::ComputePipeline,
     pub loss: wgpu::ComputePipeline,
 }
 
@@ -74,7 +73,6 @@ impl Gpu {
             forward: compile(dense, "forward"),
             input_gradient: compile(dense, "input_gradient"),
             update: compile(dense, "update"),
-            affine: compile(include_str!("affine.wgsl"), "affine"),
             loss: compile(include_str!("loss.wgsl"), "loss"),
             context,
         })

@@ -3,7 +3,8 @@
 use crate::data::{CLASSES, PIXELS, Random};
 use crate::gpu::{Gpu, Samples, Step};
 use wgpu_batchnorm::{
-    Backward, BufferRange, Error, Forward, Inference, Momentum, Row, Shape, State, Training, wgpu,
+    BufferRange, Error, Forward, Gradients, Inference, Momentum, Optimizer, Shape, State, Training,
+    wgpu,
 };
 
 /// Widths from the input to the output.
@@ -15,8 +16,6 @@ const BATCH: u32 = 64;
 const TEST_TALLY: u64 = 256;
 /// Invocations of a workgroup along both axes in dense.wgsl.
 const TILE: u32 = 8;
-/// Invocations of a workgroup in affine.wgsl.
-const CHANNELS: u32 = 64;
 
 /// A dense layer, and the batch norm behind it if there is one.
 struct Layer {
@@ -76,7 +75,7 @@ impl<'a> Run<'a> {
         seed: u64,
     ) -> Result<Self, Error> {
         let mut random = Random(seed);
-        let layers = new_layers(gpu, with_batch_norm, &mut random)?;
+        let layers = new_layers(gpu, with_batch_norm, rate, &mut random)?;
         let order: Vec<u32> = (0..train.count).collect();
         let order_buffer = gpu.upload_integers(&order)?;
         let tallies = gpu.context.zeros(TEST_TALLY / 4 + 2)?;
@@ -143,7 +142,13 @@ impl<'a> Run<'a> {
 
 /// New layers. Weights and biases are uniform within ±1/√inputs, PyTorch's default. Batch norm has
 /// a shift of its own, so that the layer before it needs no bias.
-fn new_layers(gpu: &Gpu, with_batch_norm: bool, random: &mut Random) -> Result<Vec<Layer>, Error> {
+fn new_layers(
+    gpu: &Gpu,
+    with_batch_norm: bool,
+    rate: f32,
+    random: &mut Random,
+) -> Result<Vec<Layer>, Error> {
+    let (device, queue) = (gpu.context.device(), gpu.context.queue());
     let mut layers = Vec::new();
     for (index, widths) in WIDTHS.windows(2).enumerate() {
         let (inputs, outputs) = (widths[0], widths[1]);
@@ -156,12 +161,16 @@ fn new_layers(gpu: &Gpu, with_batch_norm: bool, random: &mut Random) -> Result<V
             let row: Vec<f32> = (0..=inputs).map(|_| random.symmetric(limit)).collect();
             weights.extend(&row[..columns as usize]);
         }
+        let norm = norm.then(|| State::new(device, outputs));
+        if let Some(state) = &norm {
+            state.set_optimizer(queue, &Optimizer::gradient_descent(rate as f64))?;
+        }
         layers.push(Layer {
             inputs,
             outputs,
             columns,
             weights: gpu.context.upload(&weights)?,
-            norm: norm.then(|| State::new(gpu.context.device(), outputs)),
+            norm,
         });
     }
     Ok(layers)
@@ -223,16 +232,15 @@ fn bind_backward(
     let mut dy = dlogits;
     for (index, (layer, Applied { dense, x, norm })) in layers.iter().zip(applied).enumerate().rev()
     {
-        if let (Some(state), Some(forward)) = (&layer.norm, norm) {
+        if let Some(forward) = norm {
             let dx = gpu.context.zeros((batch * layer.outputs) as u64)?;
-            let tensors = Backward { dy: dy.into(), dx: (&dx).into() };
-            let backward = gpu.batch_norm.bind_backward(gpu.context.device(), forward, tensors)?;
+            // γ and β take their step in the same dispatch.
+            let gradients =
+                Gradients { dx: Some((&dx).into()), optimize: true, ..Gradients::default() };
+            let (bn, device) = (&gpu.batch_norm, gpu.context.device());
+            let backward = bn.bind_backward_with(device, forward, dy, gradients)?;
             steps.push(Step::Backward(backward));
             dy = dx;
-            let [gamma, beta, dgamma, dbeta] =
-                [Row::Gamma, Row::Beta, Row::DGamma, Row::DBeta].map(|row| state.range(row));
-            let ranges = [gamma, beta, dgamma, dbeta, (&rate).into()];
-            steps.push(gpu.bind(&gpu.affine, &ranges, [layer.outputs.div_ceil(CHANNELS), 1]));
         }
         let update = [dense, x, &layer.weights, &dy, &rate].map(BufferRange::from);
         // Nobody needs the gradient by the pixels.
