@@ -77,7 +77,7 @@ fn a_destroyed_buffer_is_an_error() {
     let y = context.zeros(SHAPE.elements()).unwrap();
     y.destroy();
     context.download(&y).unwrap_err();
-    bind(&context, &x, &x.clone()).unwrap_err();
+    bind(&context, &x, &y).unwrap_err();
     // The device goes on.
     let y = context.zeros(SHAPE.elements()).unwrap();
     bind(&context, &x, &y).unwrap();
