@@ -11,6 +11,18 @@
 //!   what they return only records, and cannot fail.
 //! - [`Context`] is the easy path for programs that have no device yet.
 //!
+//! Beyond the plain layer:
+//!
+//! - [`BatchNormDescriptor`] also names the [`Activation`] that follows, the [`Element`] type of the
+//!   tensors, and batch renormalization.
+//! - [`Extras`] has what a forward pass may take besides: a residual, and [`Weights`] of samples or
+//!   positions, as masks are. [`Gradients`] chooses what the backward pass gives, and lets an
+//!   [`Optimizer`] step γ and β in the same dispatch.
+//! - [`Parts`] is a batch in parts, on several devices or one after the other;
+//!   [`BatchNorm::bind_ghost_training`] has statistics for groups of samples.
+//! - [`Snapshot`] is a layer's state on the host and in files, [`convention`] how other frameworks state
+//!   it, and [`fold`](mod@fold) makes it part of the layer before.
+//!
 //! ```no_run
 //! use wgpu_batchnorm::{Backward, BatchNorm, BatchNormDescriptor, Momentum, Shape, State, Training};
 //!

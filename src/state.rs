@@ -22,12 +22,20 @@ pub enum Row {
     DGamma = 5,
     /// dβ, written by the backward pass; `f32`.
     DBeta = 6,
+    /// Steps that the optimizer took; `u32`, the same in every channel.
+    Steps = 8,
+    /// What the optimizer keeps of dγ: b of gradient descent and RMSProp, m of Adam; `f32`.
+    GammaFirst = 9,
+    /// v of RMSProp and Adam, of dγ; `f32`.
+    GammaSecond = 10,
+    /// As [`GammaFirst`](Self::GammaFirst), of dβ.
+    BetaFirst = 11,
+    /// As [`GammaSecond`](Self::GammaSecond), of dβ.
+    BetaSecond = 12,
 }
 
 /// `ROW_SETTINGS` of shaders/params.wgsl: numbers that may change between two submissions.
 pub(crate) const ROW_SETTINGS: u64 = 7;
-/// `ROW_STEPS` of shaders/params.wgsl: steps that the optimizer took, and its four rows.
-pub(crate) const ROW_STEPS: u64 = 8;
 const ROWS: u64 = 13;
 
 /// Words of the settings row: `SETTING_*` of shaders/settings.wgsl. The optimizer's follow the two
@@ -99,7 +107,8 @@ impl State {
         BufferRange::new(&self.buffer, offset, self.channels as u64 * 4)
     }
 
-    /// Sets a row, before whatever is submitted next. [`Row::Batches`] takes whole numbers.
+    /// Sets a row, before whatever is submitted next. [`Row::Batches`] and [`Row::Steps`] take whole
+    /// numbers.
     ///
     /// # Errors
     /// [`Error::LengthMismatch`] if there are not C `values`; what was wrong with
@@ -109,7 +118,7 @@ impl State {
         if need != have {
             return Err(Error::LengthMismatch { name: row.name(), need, have });
         }
-        if row == Row::Batches {
+        if matches!(row, Row::Batches | Row::Steps) {
             let counts: Vec<u32> = values.iter().map(|&v| v as u32).collect();
             return self.write(queue, row, bytemuck::cast_slice(&counts));
         }
@@ -142,7 +151,7 @@ impl State {
     /// # Errors
     /// What was wrong with [`new`](Self::new).
     pub fn reset_optimizer(&self, queue: &wgpu::Queue) -> Result<(), Error> {
-        self.reset_rows(queue, ROW_STEPS..ROWS)
+        self.reset_rows(queue, Row::Steps as u64..ROWS)
     }
 
     /// Sets the bounds of batch renormalization, before whatever is submitted next:
@@ -245,6 +254,11 @@ impl Row {
             Row::Batches => "num_batches_tracked",
             Row::DGamma => "dgamma",
             Row::DBeta => "dbeta",
+            Row::Steps => "steps",
+            Row::GammaFirst => "gamma_first",
+            Row::GammaSecond => "gamma_second",
+            Row::BetaFirst => "beta_first",
+            Row::BetaSecond => "beta_second",
         }
     }
 }
