@@ -36,14 +36,31 @@ fn shapes() -> Vec<Shape> {
     shapes
 }
 
-fn plans(check: impl Fn(&Adapter, Shape, Pass, &Plan)) {
+/// What may be asked for: each pass at offsets that allow vectors and at others, 16-bit tensors,
+/// weights, a part of the gradients, batches in parts.
+fn requests() -> Vec<Request<'static>> {
+    let mut requests = Vec::new();
+    for pass in PASSES {
+        for offsets in [&[0][..], &[0, 4]] {
+            requests.push(Request::new(pass, offsets));
+        }
+        let plain = Request::new(pass, &[8]);
+        requests.push(Request { element: Element::BF16, ..plain });
+        requests.push(Request { element: Element::F16, offsets: &[0, 2], ..plain });
+        requests.push(Request { weighted: true, ..plain });
+        requests.push(Request { input_gradient: false, ..plain });
+        requests.push(Request { affine_gradients: false, ..plain });
+        requests.push(Request { in_parts: true, ..plain });
+    }
+    requests
+}
+
+fn plans(check: impl Fn(&Adapter, Shape, &Request<'_>, &Plan)) {
     for adapter in &ADAPTERS {
         for shape in shapes() {
-            for pass in PASSES {
-                for offsets in [&[0][..], &[0, 4]] {
-                    if let Ok(plan) = Plan::new(adapter, shape, &Request::new(pass, offsets)) {
-                        check(adapter, shape, pass, &plan);
-                    }
+            for request in requests() {
+                if let Ok(plan) = Plan::new(adapter, shape, &request) {
+                    check(adapter, shape, &request, &plan);
                 }
             }
         }
@@ -65,7 +82,7 @@ fn pieces_cover_every_element_once() {
 
 #[test]
 fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
-    plans(|_, shape, pass, plan| {
+    plans(|_, shape, request, plan| {
         for step in &plan.steps {
             let (piece, p) = (&plan.pieces[step.piece], step.params);
             let walk = match plan.mapping {
@@ -73,8 +90,9 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                 Mapping::Columns | Mapping::Tiles => piece.outer,
             };
             let covered = p.chunk as u64 * p.splits as u64;
-            assert!(covered >= walk, "{shape} {pass:?}: {step:?}");
-            if pass != Pass::Inference && plan.path == Path::Split {
+            let merges_only = step.kernel == Kernel::BackwardInput && !request.walks_twice();
+            assert!(covered >= walk || merges_only, "{shape} {request:?}: {step:?}");
+            if plan.slots > 0 {
                 assert!(p.first_slot + p.splits <= plan.slots.max(1), "{shape}: {step:?}");
             }
             let (items, owned) = match plan.mapping {
@@ -100,8 +118,8 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
 
 #[test]
 fn every_slot_is_filled_by_one_piece_and_split() {
-    plans(|_, shape, pass, plan| {
-        if pass == Pass::Inference || plan.slots == 0 {
+    plans(|_, shape, request, plan| {
+        if plan.slots == 0 {
             return;
         }
         let first = plan.steps[0].kernel;
@@ -115,21 +133,22 @@ fn every_slot_is_filled_by_one_piece_and_split() {
                 }
             }
         }
-        assert!(filled.iter().all(|&n| n == 1), "{shape} {pass:?}: {plan:?}");
+        assert!(filled.iter().all(|&n| n == 1), "{shape} {request:?}: {plan:?}");
     });
 }
 
 #[test]
 fn limits_are_kept() {
-    plans(|adapter, shape, pass, plan| {
+    plans(|adapter, shape, request, plan| {
         assert!(plan.workgroup <= adapter.max_invocations);
         assert!(plan.workgroup * BYTES_A_THREAD <= adapter.max_workgroup_memory);
         assert!(plan.lanes.is_power_of_two() && plan.workgroup.is_multiple_of(plan.lanes));
         for piece in &plan.pieces {
             // Pieces after the first may start anywhere.
-            let slack = if plan.pieces.len() > 1 { adapter.alignment - 4 } else { 0 };
-            let worst = piece.length * 4 + slack;
-            assert!(worst <= adapter.max_binding, "{shape} {pass:?}: {piece:?}");
+            let size = request.element.size();
+            let slack = if plan.pieces.len() > 1 { adapter.alignment - size } else { 0 };
+            let worst = piece.length * size + slack;
+            assert!(worst <= adapter.max_binding, "{shape} {request:?}: {piece:?}");
         }
         for step in &plan.steps {
             assert!(step.workgroups.iter().all(|&n| (1..=adapter.max_workgroups).contains(&n)));
@@ -139,7 +158,7 @@ fn limits_are_kept() {
             let rows = SAVED_ROWS + PARTIAL_ROWS * plan.slots as u64;
             let padding = rows * 64 * 4;
             let limit = (1 << 20) + 64 * shape.channels() as u64 + padding;
-            assert!(scratch <= limit, "{shape} {pass:?}: {scratch} bytes");
+            assert!(scratch <= limit, "{shape} {request:?}: {scratch} bytes");
         }
     });
 }
@@ -158,12 +177,10 @@ fn vectors_need_alignment_and_multiples_of_four() {
 
 #[test]
 fn any_pass_takes_two_dispatches_a_piece_at_most() {
-    plans(|_, shape, pass, plan| {
-        let most = match (pass, plan.path) {
-            (Pass::Inference, _) | (_, Path::Fused) => 1,
-            _ => 2,
-        };
-        assert!(plan.steps.len() <= most * plan.pieces.len(), "{shape} {pass:?}: {plan:?}");
+    plans(|_, shape, request, plan| {
+        let one = request.is_elementwise() || plan.path == Path::Fused;
+        let most = if one { 1 } else { 2 };
+        assert!(plan.steps.len() <= most * plan.pieces.len(), "{shape} {request:?}: {plan:?}");
     });
 }
 
@@ -175,6 +192,34 @@ fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
     let many =
         Plan::new(&GPU, Shape::ncl(2, 1 << 20, 16), &Request::new(Pass::Training, &[])).unwrap();
     assert!(many.path == Path::Fused && many.lanes == 1, "{many:?}");
+}
+
+/// Partial results are for sums over channels, and for parts of a batch always.
+#[test]
+fn partial_results_are_there_when_they_are_needed() {
+    plans(|_, shape, request, plan| {
+        let split = plan.path == Path::Split && !request.is_elementwise();
+        assert_eq!(plan.slots > 0, split && shape.elements() > 0, "{shape} {request:?}");
+        assert!(!request.in_parts || plan.path == Path::Split, "{shape} {request:?}");
+        assert!(!request.weighted || plan.mapping != Mapping::Tiles, "{shape} {request:?}");
+    });
+}
+
+/// One dispatch of each pass writes what there is one of a channel, where any does.
+#[test]
+fn each_channel_is_recorded_once() {
+    plans(|_, shape, request, plan| {
+        let Some(last) = plan.steps.last().map(|step| step.kernel) else { return };
+        let mut recorded = vec![0u32; shape.channels() as usize];
+        for step in plan.steps.iter().filter(|step| step.kernel == last) {
+            let piece = &plan.pieces[step.piece];
+            for c in piece.first_channel..piece.first_channel + piece.channels {
+                let records = step.params.flags & FLAG_RECORD != 0;
+                recorded[c as usize] += records as u32;
+            }
+        }
+        assert!(recorded.iter().all(|&n| n == 1), "{shape} {request:?}: {plan:?}");
+    });
 }
 
 #[test]
