@@ -52,6 +52,6 @@ pub const DX: f64 = 4e-6;
 
 /// dγ and dβ, of the sum of |terms|: groups of 32 blocks keep sums short, so that roundings stay
 /// near ε; x̂ in the terms of dγ adds another.
-pub const SUMS: f64 = 1e-7;
+pub const SUMS: f64 = 5e-8;
 
 pub const ROUNDOFF: f64 = 1.0 / (1 << 24) as f64;
