@@ -1,6 +1,8 @@
 //! How the parts of a batch on several devices tell each other what they found.
 
-use crate::{Context, Error, Parts};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::Context;
+use crate::{Error, Parts};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

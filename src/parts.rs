@@ -8,7 +8,7 @@
 use crate::forward::{Bound, check_momentum};
 use crate::plan::{
     Access, FLAG_ACCUMULATE, FLAG_RECORD, Kernel, Mapping, Params, Pass, Path, Piece, Plan,
-    Request, SAVED_ROWS, Step, row_stride,
+    Request, SAVED_ROWS, Step, grid, row_stride,
 };
 use crate::record::{Configuration, Record, Tensors};
 use crate::shader::Features;
@@ -149,7 +149,7 @@ impl Parts {
         max_workgroups: u32,
         params: Params,
     ) -> Result<Plan, Error> {
-        let kernel_workgroups = (self.channels as u64).div_ceil(workgroup as u64);
+        let total = (self.channels as u64).div_ceil(workgroup as u64);
         let piece = Piece {
             start: 0,
             length: 0,
@@ -167,7 +167,7 @@ impl Parts {
             splits: 1,
             ..params
         };
-        let workgroups = crate::plan::grid(kernel_workgroups, max_workgroups)?;
+        let workgroups = grid(total, max_workgroups)?;
         let steps = [Kernel::MergeMoments, Kernel::MergeSums, Kernel::RecordStatistics]
             .map(|kernel| Step { kernel, piece: 0, workgroups, params });
         Ok(Plan {
@@ -186,15 +186,19 @@ impl Parts {
 /// What a part adds to what is exchanged: recorded before the exchange.
 #[derive(Clone, Debug)]
 pub struct PartPass {
-    partials: Record,
-    merge: Record,
+    record: Record,
 }
 
 impl PartPass {
     /// Records the pass. Cannot fail, allocates nothing on the GPU, never submits, never waits.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
-        self.partials.encode(encoder);
-        self.merge.encode(encoder);
+        self.record.encode(encoder);
+    }
+
+    /// As [`encode`](Self::encode), into a compute pass of the caller's, whose pipeline and bind
+    /// group 0 it replaces.
+    pub fn encode_in(&self, pass: &mut wgpu::ComputePass<'_>) {
+        self.record.encode_in(pass);
     }
 }
 
@@ -274,7 +278,7 @@ impl BatchNorm {
         let params =
             Params { first_slot: parts.scratch_slot(), slots, part, flags, ..Params::default() };
         let merge = self.bind_merge(device, None, parts, Kernel::MergeMoments, params, None)?;
-        Ok(PartPass { partials, merge })
+        Ok(PartPass { record: merge.after(partials) })
     }
 
     /// Binds what follows the moments of all parts: y of one part, and, if this part `leads`, saved and
@@ -331,7 +335,7 @@ impl BatchNorm {
         let params =
             Params { first_slot: parts.scratch_slot(), slots, part, flags, ..Params::default() };
         let merge = self.bind_merge(device, None, parts, Kernel::MergeSums, params, None)?;
-        Ok(PartPass { partials: partials.record, merge })
+        Ok(PartPass { record: merge.after(partials.record) })
     }
 
     /// Binds what follows the sums of all parts: dx (and dresidual) of one part, and, if this part
@@ -376,8 +380,8 @@ impl BatchNorm {
         check_momentum(momentum)?;
         let params = Params { slots: parts.count, flags: FLAG_RECORD, ..Params::default() };
         let kernel = Kernel::RecordStatistics;
-        let merge = self.bind_merge(device, Some(state), parts, kernel, params, Some(momentum))?;
-        Ok(PartPass { partials: Record::none(), merge })
+        let record = self.bind_merge(device, Some(state), parts, kernel, params, Some(momentum))?;
+        Ok(PartPass { record })
     }
 
     /// All parts into one.

@@ -150,11 +150,6 @@ impl Record {
         self
     }
 
-    /// Nothing to record.
-    pub fn none() -> Self {
-        Self { label: "", dispatches: Vec::new() }
-    }
-
     /// Records the dispatches into a pass of the encoder's own.
     pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
         if self.dispatches.is_empty() {

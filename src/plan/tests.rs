@@ -205,6 +205,36 @@ fn partial_results_are_there_when_they_are_needed() {
     });
 }
 
+/// The last dispatch of a backward pass goes over the tensors again only where it has more to write
+/// than dγ and dβ.
+#[test]
+fn a_second_walk_is_for_dx_through_statistics() {
+    for (pass, input_gradient, walks) in [
+        (Pass::Backward, true, true),
+        (Pass::Backward, false, false),
+        (Pass::BackwardFrozen, true, false),
+        (Pass::BackwardFrozen, false, false),
+    ] {
+        let request = Request { input_gradient, ..Request::new(pass, &[]) };
+        let plan = Plan::new(&GPU, Shape::ncl(1, 1, 1 << 24), &request).unwrap();
+        let [sums, input] = &plan.steps[..] else { panic!("{plan:?}") };
+        assert!(sums.params.splits > 1, "{plan:?}");
+        let splits = if walks { sums.params.splits } else { 1 };
+        assert_eq!(input.params.splits, splits, "{request:?}");
+    }
+    let request = Request { affine_gradients: false, ..Request::new(Pass::BackwardFrozen, &[]) };
+    let plan = Plan::new(&GPU, Shape::ncl(1, 1, 1 << 24), &request).unwrap();
+    let [input] = &plan.steps[..] else { panic!("{plan:?}") };
+    assert!(input.params.splits > 1 && input.kernel == Kernel::BackwardInput);
+}
+
+#[test]
+fn bindings_are_counted_in_32_bits() {
+    let binding = |max_binding| Adapter { max_binding, ..GPU }.largest_binding();
+    assert_eq!(binding(u64::MAX), (1 << 32) - 16);
+    assert_eq!(binding(1 << 27), 1 << 27);
+}
+
 /// One dispatch of each pass writes what there is one of a channel, where any does.
 #[test]
 fn each_channel_is_recorded_once() {
