@@ -228,6 +228,16 @@ fn a_second_walk_is_for_dx_through_statistics() {
     assert!(input.params.splits > 1 && input.kernel == Kernel::BackwardInput);
 }
 
+/// So that each row can be bound by itself; and a plan knows its scratch memory to the word.
+#[test]
+fn rows_start_at_multiples_of_256_bytes() {
+    assert_eq!([1, 63, 64, 65, 1000].map(row_stride), [64, 64, 64, 128, 1024]);
+    let split = Plan::new(&GPU, Shape::ncl(1, 65, 1 << 20), &Request::new(Pass::Training, &[]));
+    let split = split.unwrap();
+    assert!(split.slots > 1);
+    assert_eq!(split.work_words(65), (11 + 4 * split.slots as u64) * 128);
+}
+
 #[test]
 fn bindings_are_counted_in_32_bits() {
     let binding = |max_binding| Adapter { max_binding, ..GPU }.largest_binding();

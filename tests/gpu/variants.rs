@@ -71,6 +71,14 @@ fn tensors_beyond_one_binding_agree() {
         for offset in [0, 3] {
             layers.check(&Case { offset, ..Case::new(shape) });
         }
+        let descriptor = BatchNormDescriptor { element: Element::F16, ..Default::default() };
+        let halves = Case { descriptor, offset: 3, residual: true, ..Case::new(shape) };
+        layers.check(&halves);
+        // Weights take one binding.
+        if shape.count() * 4 + 256 <= 1 << 16 {
+            layers.check(&Case { weights: Weighting::Position, ..halves });
+            layers.check(&Case { weights: Weighting::Position, ..Case::new(shape) });
+        }
     }
 }
 
