@@ -133,23 +133,3 @@ fn waiting_ends_when_the_caller_says() {
     assert!(matches!(error, Error::Timeout(_)), "{error}");
     context.with_timeout(std::time::Duration::from_secs(60)).wait().unwrap();
 }
-
-/// Creating, running and dropping ends where it began.
-#[test]
-fn nothing_is_leaked() {
-    let Some(context) = own() else { return };
-    let x = context.zeros(SHAPE.elements()).unwrap();
-    let y = context.zeros(SHAPE.elements()).unwrap();
-    let resident = || {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    };
-    (0..20).for_each(|_| bind(&context, &x, &y).unwrap());
-    let before = resident();
-    (0..200).for_each(|_| bind(&context, &x, &y).unwrap());
-    if let (Some(before), Some(after)) = (before, resident()) {
-        // In KiB; other tests run meanwhile.
-        assert!(after < before + 400_000, "{before} KiB grew to {after} KiB");
-    }
-}
