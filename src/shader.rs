@@ -3,6 +3,8 @@
 //! A variant is a kernel, a mapping, an access and a few numbers. Files choose what code there is
 //! and are joined in order; override constants choose the numbers.
 
+#[cfg(test)]
+mod barriers;
 pub mod fold;
 
 use crate::plan::{Access, Kernel, Mapping, Pass, Plan};
@@ -11,8 +13,23 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::{Mutex, OnceLock};
 
+#[cfg(not(wgpu_batchnorm_mutate))]
 macro_rules! wgsl {
     ($($file:literal),*) => { &[$(include_str!(concat!("../shaders/", $file, ".wgsl"))),*] };
+}
+
+/// For `cargo xtask mutate`, which is alone to set this: files as they are when a kernel is compiled.
+#[cfg(wgpu_batchnorm_mutate)]
+macro_rules! wgsl {
+    ($($file:literal),*) => { &*Box::leak(Box::new([$(mutate::text_of($file)),*])) };
+}
+
+#[cfg(wgpu_batchnorm_mutate)]
+mod mutate {
+    pub fn text_of(file: &str) -> &'static str {
+        let folder = std::env::var("WGPU_BATCHNORM_SHADERS").expect("a folder of shaders");
+        std::fs::read_to_string(format!("{folder}/{file}.wgsl")).expect("a shader").leak()
+    }
 }
 
 /// The bindings of a tensor in the shaders.
@@ -413,7 +430,7 @@ mod tests {
     use wgpu::naga;
 
     /// Every combination of files, for each pass that a kernel serves.
-    fn variants() -> Vec<Variant> {
+    pub(super) fn variants() -> Vec<Variant> {
         let kernels = [
             (Kernel::ForwardFused, Pass::Training),
             (Kernel::ForwardMoments, Pass::Training),
@@ -445,7 +462,7 @@ mod tests {
         variants
     }
 
-    fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
+    pub(super) fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
         let source = variant.source();
         let module = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|e| panic!("{variant:?}: {}", e.emit_to_string(&source)));
@@ -454,6 +471,23 @@ mod tests {
         let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::empty());
         let info = validator.validate(&module).unwrap_or_else(|e| panic!("{variant:?}: {e:?}"));
         (module, info)
+    }
+
+    /// What `cargo xtask mutate` asks of the modules with a mutant, which starts with that word:
+    /// whether they are valid, and whether they say anything new.
+    #[cfg(wgpu_batchnorm_mutate)]
+    #[test]
+    fn modules_in_short() {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        for variant in variants().iter().filter(|v| v.source().contains("// mutant\n")) {
+            let (mut module, _) = parse(variant);
+            naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
+            format!("{:?}{:?}", module.functions, module.entry_points).hash(&mut hasher);
+            format!("{:?}{:?}", module.overrides, module.global_variables).hash(&mut hasher);
+            format!("{:?}{:?}", module.constants, module.global_expressions).hash(&mut hasher);
+        }
+        println!("modules: {:x}", hasher.finish());
     }
 
     #[test]

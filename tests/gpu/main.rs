@@ -10,6 +10,7 @@ mod fold_bad_input;
 mod fold_cases;
 mod guarded;
 mod layers;
+mod mutants;
 mod properties;
 mod snapshot;
 mod tolerance;

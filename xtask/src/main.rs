@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod driver;
+mod mutate;
 mod shell;
 
 use shell::{Line, Shell, seconds};
@@ -17,8 +18,13 @@ Commands:
   test [ARGS]  run every test and build every example and benchmark;
                with ARGS, only `cargo test` with those ARGS
   ci           check formatting, lints and documentation, then do as `test` does
+  mutate [ARGS] [FILTER]
+               change one line of the shaders at a time, and see that a test
+               notices; FILTER is part of FILE:LINE. --every N takes each N-th
+               mutant, --from K starts at the K-th of these, --jobs N runs as
+               many at a time, --quick runs few cases, --list only lists
 
-On Linux, `demo`, `test` and `ci` need a Vulkan driver. Where there is none,
+On Linux, all but `--list` need a Vulkan driver. Where there is none,
 Debian and Ubuntu get Mesa's software driver from apt-get; elsewhere the
 command stops with the line to type. To never install anything, set
 WGPU_BATCHNORM_NO_INSTALL=1.
@@ -30,9 +36,13 @@ enum Task {
     Demo(Vec<OsString>),
     Test(Vec<OsString>),
     Ci,
+    Mutate(mutate::Options),
 }
 
 fn main() -> ExitCode {
+    if std::env::var_os(mutate::WRAPPER).is_some() {
+        return ended(mutate::wrap_rustc(std::env::args_os().skip(1)));
+    }
     let task = match parse(std::env::args_os().skip(1)) {
         Ok(task) => task,
         Err(message) => {
@@ -49,7 +59,12 @@ fn main() -> ExitCode {
         Task::Demo(args) => demo(&shell, args),
         Task::Test(args) => test(&shell, args),
         Task::Ci => ci(&shell),
+        Task::Mutate(options) => mutate(&shell, &options),
     };
+    ended(outcome)
+}
+
+fn ended(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -73,6 +88,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
             Ok(Task::Demo(rest))
         }
         Some("test") => Ok(Task::Test(rest)),
+        Some("mutate") => Ok(Task::Mutate(mutate::parse(rest)?)),
         Some("ci") if rest.is_empty() => Ok(Task::Ci),
         Some("ci") => Err("`ci` takes no arguments".into()),
         _ => Err(format!("no such command: {}", command.display())),
@@ -112,6 +128,11 @@ fn ci(shell: &Shell) -> Result<(), String> {
     test(shell, Vec::new())?;
     eprintln!("==> all checks passed in {}", seconds(start.elapsed()));
     Ok(())
+}
+
+fn mutate(shell: &Shell, options: &mutate::Options) -> Result<(), String> {
+    ensure_adapter(shell)?;
+    mutate::run(options)
 }
 
 /// Runs one line between its announcement and the time that it took.
