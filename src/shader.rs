@@ -479,8 +479,22 @@ mod tests {
     #[test]
     fn modules_in_short() {
         use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut variants = variants();
+        variants.retain(|variant| variant.source().contains("// mutant\n"));
+        if variants.is_empty() {
+            // It is in an activation, which the table leaves out.
+            use ActivationFile::*;
+            let all = [Relu, LeakyRelu, Sigmoid, Tanh, Silu, Gelu, GeluTanh, HardSwish];
+            let with = |variant: Variant, activation| Variant {
+                features: Features { activation, ..variant.features },
+                ..variant
+            };
+            let table = self::variants().into_iter().step_by(6);
+            variants = table.flat_map(|v| all.map(|activation| with(v, activation))).collect();
+            variants.retain(|variant| variant.source().contains("// mutant\n"));
+        }
         let mut hasher = DefaultHasher::new();
-        for variant in variants().iter().filter(|v| v.source().contains("// mutant\n")) {
+        for variant in &variants {
             let (mut module, _) = parse(variant);
             naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
             format!("{:?}{:?}", module.functions, module.entry_points).hash(&mut hasher);

@@ -4,6 +4,7 @@ mod accuracy;
 mod bad_input;
 mod cases;
 mod device;
+mod exact;
 mod faults;
 mod fold;
 mod fold_bad_input;

@@ -8,7 +8,8 @@ use std::fs;
 use std::path::Path;
 
 /// The mutants that nothing can notice, with the reasons. A reason starts with `#`; after it come
-/// lines with the name of a file, and below each pairs of lines, `-` before and `+` after.
+/// lines with the name of a file, and below each pairs of lines, `-` before and `+` after, or `+ *`
+/// for any change.
 #[derive(Debug, Default)]
 pub struct Known(Vec<Entry>);
 
@@ -37,11 +38,11 @@ impl Known {
                 None => {}
                 Some(("#", text)) if continues => reason = format!("{reason} {}", text.trim()),
                 Some(("#", text)) => reason = text.trim().into(),
-                Some(("-", text)) => before = text.trim(),
+                Some(("-", text)) => before = line_of(text),
                 Some(("+", text)) => known.push(Entry {
                     file: file.into(),
                     before: before.into(),
-                    after: text.trim().into(),
+                    after: line_of(text).into(),
                     reason: reason.clone(),
                 }),
                 Some(_) => file = line.trim(),
@@ -54,11 +55,17 @@ impl Known {
     }
 
     pub fn reason(&self, mutant: &Mutant) -> Option<&str> {
-        let (before, after) = (mutant.before.trim(), mutant.after.trim());
+        let (before, after) = (mutant.before.trim_end(), mutant.after.trim_end());
         let mut of_file = self.0.iter().filter(|entry| entry.file == mutant.file);
-        let entry = of_file.find(|entry| entry.before == before && entry.after == after);
+        let entry = of_file
+            .find(|entry| entry.before == before && (entry.after == "*" || entry.after == after));
         entry.map(|entry| entry.reason.as_str())
     }
+}
+
+/// A line after its sign and a space; how far it is indented tells it from others like it.
+fn line_of(text: &str) -> &str {
+    text.strip_prefix(' ').unwrap_or(text).trim_end()
 }
 
 #[derive(Default)]
@@ -187,7 +194,8 @@ mod tests {
 
     #[test]
     fn known_mutants_have_reasons() {
-        let known = Known::parse("# It is\n# the same.\nwalk/sums\n- a = b;\n+ a = c;\n").unwrap();
+        let known =
+            Known::parse("# It is\n# the same.\nwalk/sums\n-     a = b;\n+     a = c;\n").unwrap();
         assert_eq!(known.reason(&mutant("    a = c;")), Some("It is the same."));
         assert_eq!(known.reason(&mutant("    a = d;")), None);
         assert!(Known::parse("walk/sums\n- a\n+ b\n").is_err());
