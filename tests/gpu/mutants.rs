@@ -94,7 +94,7 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
         TileGrids => Layers::new(context, |adapter| Adapter {
             is_cpu: true,
             tiles_from: 0,
-            max_workgroups: 23,
+            max_workgroups: 16,
             ..adapter
         }),
         Pieces => {
@@ -128,19 +128,19 @@ fn quick(file: &str) -> Vec<Planned> {
             [fused(rows(4)), fused(columns(0)), in_place(4), in_place(0)].concat()
         }
         ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
-        ("tile", _) => [tiles(), grids(TileGrids), fused_tiles()].concat(),
+        ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
         ("walk", "map_rows") => {
-            [rows(0), rows(1), grids(Grids), tails(), weighted(true), pieces()].concat()
+            [rows(0), rows(1), grids(), tails(), weighted(true), pieces()].concat()
         }
         ("walk", "map_columns") => {
             let more = [weighted(false), pieces(), options(), renormalized()].concat();
-            [columns(0), columns(1), grids(Grids), more].concat()
+            [columns(0), columns(1), grids(), more].concat()
         }
         ("walk", _) => {
             let weighted = [weighted(true), weighted(false)].concat();
-            [rows(0), columns(1), grids(Grids), tails(), weighted, fused(rows(1))].concat()
+            [rows(0), columns(1), grids(), tails(), weighted, fused(rows(1))].concat()
         }
-        ("", "channel_rows") => [rows(0), tiles(), pieces(), renormalized()].concat(),
+        ("", "channel_rows") => [rows(0), options(), tiles(), pieces(), renormalized()].concat(),
         ("", "settings") => renormalized(),
         ("", "weights") => [weighted(true), weighted(false), pieces()].concat(),
         _ => [
@@ -229,11 +229,19 @@ fn options() -> Vec<Planned> {
 }
 
 /// Fused, split and in inference, over grids of two dimensions.
-fn grids(plan: Plan) -> Vec<Planned> {
+fn grids() -> Vec<Planned> {
     vec![
-        planned(plan, 0, Shape::ncl(16, 53, 500)),
-        planned(plan, 0, Shape::channels_last(9_001, 12)),
-        planned(plan, 0, Shape::ncl(700, 5, 64)),
+        planned(Grids, 0, Shape::ncl(16, 53, 100)),
+        planned(Grids, 0, Shape::channels_last(9_001, 12)),
+        planned(Grids, 0, Shape::ncl(700, 5, 64)),
+    ]
+}
+
+fn tile_grids() -> Vec<Planned> {
+    vec![
+        planned(TileGrids, 0, Shape::ncl(16, 53, 500)),
+        // A prime number of rows is not folded to fewer.
+        planned(TileGrids, 0, Shape::channels_last(36_997, 32)),
     ]
 }
 
@@ -293,7 +301,7 @@ fn renormalized() -> Vec<Planned> {
         of(Gpu, Shape::ncl(3, 9, 20_001)),
         of(Software, Shape::channels_last(333, 7)),
         of(Gpu, Shape::channels_last(9_001, 12)),
-        of(Tiles, Shape::channels_last(9_001, 12)),
+        of(Tiles, Shape::channels_last(521, 64)),
         of(Tiles, Shape::ncl(33, 12, 48)),
     ]
 }
@@ -301,7 +309,7 @@ fn renormalized() -> Vec<Planned> {
 /// Quads that are whole come first: drivers compile the others ten times as long.
 fn tiles() -> Vec<Planned> {
     vec![
-        planned(Tiles, 0, Shape::channels_last(9_001, 12)),
+        planned(Tiles, 0, Shape::channels_last(521, 64)),
         planned(Tiles, 0, Shape::ncl(70, 6, 36)),
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(700, 5, 64)) }),
         planned(WideTiles, 0, Shape::channels_last(333, 64)),

@@ -179,7 +179,8 @@ fn names(code: &str, changes: &mut Changes) {
     for (at, word) in words(code) {
         let declares = ["let ", "var ", "const ", "> "].iter().any(|w| code[..at].ends_with(w));
         for &(from, to) in NAMES {
-            if word == from && !(declares && !matches!(from, "min" | "max" | "true" | "false")) {
+            let is_no_name = matches!(from, "min" | "max" | "true" | "false");
+            if word == from && (is_no_name || !declares) {
                 changes.push((Kind::Name, with(code, at, at + word.len(), to)));
             }
         }
