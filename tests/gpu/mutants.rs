@@ -50,7 +50,7 @@ fn more_cases() {
     let mut cases = plain_cases();
     cases.extend(features_of(Shape::ncl(4, 6, 49)));
     cases.extend(features_of(Shape::channels_last(500, 12)));
-    for shape in [Shape::ncl(40, 7, 99), Shape::ncl(3, 5, 4_001), Shape::channels_last(20_000, 5)] {
+    for shape in [Shape::ncl(40, 7, 99), Shape::ncl(3, 5, 4_001), Shape::channels_last(14_000, 5)] {
         for weights in [Weighting::Nothing, Weighting::Outer, Weighting::Position] {
             check(vec![(Pieces, Case { weights, ..Case::new(shape) })]);
         }

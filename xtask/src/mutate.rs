@@ -75,7 +75,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let suite = Suite::build(&root)?;
     eprintln!("==> {} mutants, {} at a time", mutants.len(), options.jobs);
     let start = Instant::now();
-    suite.check(&folder_of(&root, 0)?)?;
+    suite.check(&folder_of(&root, 0)?, options.quick)?;
     eprintln!("==> they pass without a mutant ({})", seconds(start.elapsed()));
     let report = Mutex::new(Report::default());
     in_parallel(options.jobs, &mutants, |worker, mutant| {

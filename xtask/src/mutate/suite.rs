@@ -82,11 +82,11 @@ impl Suite {
     }
 
     /// Whether the tests pass without any mutant, which tells nothing otherwise.
-    pub fn check(&self, folder: &Path) -> Result<(), String> {
-        match self.passes(folder, "", QUICK) {
-            true => Ok(()),
-            false => Err("the tests fail without a mutant".into()),
-        }
+    pub fn check(&self, folder: &Path, quick: bool) -> Result<(), String> {
+        let passes = self.passes(folder, "", QUICK)
+            && self.constants_agree(folder)
+            && (quick || !self.others_notice(folder, ""));
+        if passes { Ok(()) } else { Err("the tests fail without a mutant".into()) }
     }
 
     /// `folder` has the shaders, of which one is changed.
@@ -128,7 +128,7 @@ impl Suite {
     }
 
     fn others_notice(&self, folder: &Path, file: &str) -> bool {
-        let tests = ["layers::", "mutants::more_cases", "accuracy::"];
+        let tests = ["layers::", "accuracy::", "mutants::more_cases"];
         tests.iter().any(|tests| !self.passes(folder, file, tests))
     }
 
