@@ -3,6 +3,8 @@
 //! A variant is a kernel, a mapping, an access and a few numbers. Files choose what code there is
 //! and are joined in order; override constants choose the numbers.
 
+#[cfg(test)]
+mod barriers;
 pub mod fold;
 mod pipeline;
 #[cfg(test)]
@@ -12,8 +14,23 @@ use crate::plan::{Access, Kernel, Mapping, Pass, Plan};
 use crate::{Activation, Element};
 pub use pipeline::Pipelines;
 
+#[cfg(not(wgpu_batchnorm_mutate))]
 macro_rules! wgsl {
     ($($file:literal),*) => { &[$(include_str!(concat!("../shaders/", $file, ".wgsl"))),*] };
+}
+
+/// For `cargo xtask mutate`, which is alone to set this: files as they are when a kernel is compiled.
+#[cfg(wgpu_batchnorm_mutate)]
+macro_rules! wgsl {
+    ($($file:literal),*) => { &*Box::leak(Box::new([$(mutate::text_of($file)),*])) };
+}
+
+#[cfg(wgpu_batchnorm_mutate)]
+mod mutate {
+    pub fn text_of(file: &str) -> &'static str {
+        let folder = std::env::var("WGPU_BATCHNORM_SHADERS").expect("a folder of shaders");
+        std::fs::read_to_string(format!("{folder}/{file}.wgsl")).expect("a shader").leak()
+    }
 }
 
 /// The bindings of a tensor in the shaders.

@@ -7,7 +7,7 @@ use std::mem::offset_of;
 use wgpu::naga;
 
 /// Every combination of files, for each pass that a kernel serves.
-fn variants() -> Vec<Variant> {
+pub fn variants() -> Vec<Variant> {
     let kernels = [
         (Kernel::ForwardFused, Pass::Training),
         (Kernel::ForwardMoments, Pass::Training),
@@ -59,7 +59,7 @@ fn variants() -> Vec<Variant> {
     variants
 }
 
-fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
+pub fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
     let source = variant.source();
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|e| panic!("{variant:?}: {}", e.emit_to_string(&source)));
@@ -68,6 +68,37 @@ fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
     let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::empty());
     let info = validator.validate(&module).unwrap_or_else(|e| panic!("{variant:?}: {e:?}"));
     (module, info)
+}
+
+/// What `cargo xtask mutate` asks of the modules with a mutant, which starts with that word:
+/// whether they are valid, and whether they say anything new.
+#[cfg(wgpu_batchnorm_mutate)]
+#[test]
+fn modules_in_short() {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut variants = variants();
+    variants.retain(|variant| variant.source().contains("// mutant\n"));
+    if variants.is_empty() {
+        // It is in an activation, which the table leaves out.
+        use ActivationFile::*;
+        let all = [Relu, LeakyRelu, Sigmoid, Tanh, Silu, Gelu, GeluTanh, HardSwish];
+        let with = |variant: Variant, activation| Variant {
+            features: Features { activation, ..variant.features },
+            ..variant
+        };
+        let table = self::variants().into_iter().step_by(6);
+        variants = table.flat_map(|v| all.map(|activation| with(v, activation))).collect();
+        variants.retain(|variant| variant.source().contains("// mutant\n"));
+    }
+    let mut hasher = DefaultHasher::new();
+    for variant in &variants {
+        let (mut module, _) = parse(variant);
+        naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
+        format!("{:?}{:?}", module.functions, module.entry_points).hash(&mut hasher);
+        format!("{:?}{:?}", module.overrides, module.global_variables).hash(&mut hasher);
+        format!("{:?}{:?}", module.constants, module.global_expressions).hash(&mut hasher);
+    }
+    println!("modules: {:x}", hasher.finish());
 }
 
 #[test]

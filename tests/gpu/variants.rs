@@ -153,7 +153,9 @@ impl<'a> Layers<'a> {
             |values: &[f32]| Guarded::new(context, values, descriptor.element, case.offset);
         let output = || {
             let elements = shape.elements() as usize;
-            Guarded::poisoned(context, elements, descriptor.element, case.offset)
+            // Not where the inputs are in theirs, but for tensors at the start.
+            let offset = if case.offset == 0 { 0 } else { case.offset + 4 };
+            Guarded::poisoned(context, elements, descriptor.element, offset)
         };
         let x = tensor(&data.x);
         let residual = data.residual.as_deref().map(tensor);

@@ -4,6 +4,7 @@
 mod driver;
 #[cfg(target_os = "linux")]
 mod matrix;
+mod mutate;
 mod shell;
 #[cfg(target_os = "linux")]
 mod validate;
@@ -31,7 +32,13 @@ Commands:
                both fuzz targets, 300 seconds each if no number is given; needs
                a nightly compiler and cargo-fuzz
 
-On Linux, all but `fuzz` need a Vulkan driver. Where there is none,
+  mutate [ARGS] [FILTER]
+               change one line of the shaders at a time, and see that a test
+               notices; FILTER is part of FILE:LINE. --every N takes each N-th
+               mutant, --from K starts at the K-th of these, --jobs N runs as
+               many at a time, --quick runs few cases, --list only lists
+
+On Linux, all but `fuzz` and `--list` need a Vulkan driver. Where there is none,
 Debian and Ubuntu get Mesa's software driver from apt-get; elsewhere the
 command stops with the line to type. To never install anything, set
 WGPU_BATCHNORM_NO_INSTALL=1.
@@ -46,9 +53,13 @@ enum Task {
     Matrix(Vec<OsString>),
     Validate(Vec<OsString>),
     Fuzz(u64),
+    Mutate(mutate::Options),
 }
 
 fn main() -> ExitCode {
+    if std::env::var_os(mutate::WRAPPER).is_some() {
+        return ended(mutate::wrap_rustc(std::env::args_os().skip(1)));
+    }
     let task = match parse(std::env::args_os().skip(1)) {
         Ok(task) => task,
         Err(message) => {
@@ -68,7 +79,12 @@ fn main() -> ExitCode {
         Task::Matrix(args) => on_linux(&shell, "matrix", &args),
         Task::Validate(args) => on_linux(&shell, "validate", &args),
         Task::Fuzz(seconds) => fuzz(&shell, seconds),
+        Task::Mutate(options) => mutate(&shell, &options),
     };
+    ended(outcome)
+}
+
+fn ended(outcome: Result<(), String>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -104,6 +120,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
             _ => Err("`fuzz` takes a number of seconds".into()),
         },
         Some("test") => Ok(Task::Test(rest)),
+        Some("mutate") => Ok(Task::Mutate(mutate::parse(rest)?)),
         Some("ci") if rest.is_empty() => Ok(Task::Ci),
         Some("ci") => Err("`ci` takes no arguments".into()),
         _ => Err(format!("no such command: {}", command.display())),
@@ -167,6 +184,11 @@ fn fuzz(shell: &Shell, seconds: u64) -> Result<(), String> {
         step(shell, target, &Line::new(&line))?;
     }
     Ok(())
+}
+
+fn mutate(shell: &Shell, options: &mutate::Options) -> Result<(), String> {
+    ensure_adapter(shell)?;
+    mutate::run(options)
 }
 
 /// Runs one line between its announcement and the time that it took.

@@ -1,0 +1,176 @@
+//! What leaves nothing to luck: activations over all of their range, by relative error, and 16-bit
+//! elements bit by bit. The layer is the identity: mean 0, and σ² + ε is 1 exactly.
+
+use crate::device;
+use half::{bf16, f16};
+use wgpu_batchnorm::{
+    Activation, BatchNorm, BatchNormDescriptor, BufferRange, Context, Element, Extras, Gradients,
+    Inference, Momentum, Row, Shape, State, Training, Weights,
+};
+
+const EPSILON: f32 = 1.0 / 1024.0;
+
+/// The identity of one channel, in inference.
+struct Identity<'a> {
+    context: &'a Context,
+    bn: BatchNorm,
+    state: State,
+    element: Element,
+}
+
+impl<'a> Identity<'a> {
+    fn new(context: &'a Context, element: Element, activation: Activation) -> Self {
+        let descriptor =
+            BatchNormDescriptor { epsilon: EPSILON, element, activation, ..Default::default() };
+        let bn = BatchNorm::new(context.device(), &descriptor).expect("a layer");
+        let state = State::new(context.device(), 1);
+        state.set(context.queue(), Row::RunningVar, &[1.0 - EPSILON]).expect("one value");
+        Self { context, bn, state, element }
+    }
+
+    fn upload(&self, bytes: &[u8]) -> BufferRange {
+        self.context.upload_bytes(bytes).expect("a tensor").into()
+    }
+
+    /// act(x + residual), and dx.
+    fn run(&self, x: &[u8], residual: Option<&[u8]>, dy: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let device = self.context.device();
+        let length = x.len() as u32 / self.element.size() as u32;
+        let shape = Shape::ncl(1, 1, length);
+        let (x, y) = (self.upload(x), self.upload(&vec![0; x.len()]));
+        let (dy, dx) = (self.upload(dy), self.upload(&vec![0; dy.len()]));
+        let extras = Extras { residual: residual.map(|r| self.upload(r)), ..Default::default() };
+        let tensors = Inference { x, y: y.clone() };
+        let forward = self
+            .bn
+            .bind_inference_with(device, &self.state, shape, tensors, extras)
+            .expect("inference");
+        // Through constants, without sums: dx = dy·act'(z), element by element.
+        let gradients = Gradients { dx: Some(dx.clone()), affine: false, ..Default::default() };
+        let backward =
+            self.bn.bind_backward_with(device, &forward, dy, gradients).expect("a backward pass");
+        self.context.run(|encoder| {
+            forward.encode(encoder);
+            backward.encode(encoder);
+        });
+        let download = |range| self.context.download_bytes(range).expect("a download");
+        (download(y), download(dx))
+    }
+}
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn values_of(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+}
+
+/// Arguments from next to nothing to far beyond where anything changes, kinks among them.
+fn arguments() -> Vec<f32> {
+    let mut all = vec![0.0, 3.0, -3.0, 100.0, -100.0];
+    for k in 0..2000 {
+        let z = 1e-6 * 1.01f32.powi(k);
+        if z < 50.0 {
+            all.extend([z, -z]);
+        }
+    }
+    while all.len() % 4 != 0 {
+        all.push(0.0);
+    }
+    all
+}
+
+#[test]
+fn activations_are_right_over_all_of_their_range() {
+    crate::cases::ACTIVATIONS.into_iter().for_each(check_activation);
+}
+
+/// Within a few units in the last place where the exponential has as many digits; it loses some
+/// where its argument is large, as that of GELU's tail is.
+pub fn check_activation(activation: Activation) {
+    let Some(context) = device::context() else { return };
+    let z = arguments();
+    let layer = Identity::new(context, Element::F32, activation);
+    let (y, dx) = layer.run(&bytes_of(&z), None, &bytes_of(&vec![1.0; z.len()]));
+    let digits = if activation == Activation::Gelu { 6e-7 } else { 3e-7 };
+    for ((&z, y), slope) in z.iter().zip(values_of(&y)).zip(values_of(&dx)) {
+        let what = format!("{activation:?} of {z:e}");
+        let wide = z as f64;
+        let (want, want_slope) = (activation.value(wide), activation.slope(wide));
+        // Next to nothing a driver may take for 0.
+        let bound = digits * (1.0 + wide.abs().min(25.0).powi(2)) * (want.abs() + 1e-30);
+        assert!((y as f64 - want).abs() <= bound, "{what}: {y:e}, not {want:e}");
+        let bound = 1e-6 * (want_slope.abs() + 0.1);
+        assert!((slope as f64 - want_slope).abs() <= bound, "{what}: slope {slope}");
+    }
+}
+
+/// Every half, plus others: rounded to nearest, ties to even, to the last bit.
+#[test]
+pub fn sums_of_halves_are_rounded_to_even() {
+    let Some(context) = device::context() else { return };
+    type Convert = (Element, fn(u16) -> f32, fn(f32) -> u16);
+    let elements: [Convert; 2] = [
+        (Element::F16, |bits| f16::from_bits(bits).to_f32(), |v| f16::from_f32(v).to_bits()),
+        (Element::BF16, |bits| bf16::from_bits(bits).to_f32(), |v| bf16::from_f32(v).to_bits()),
+    ];
+    for (element, decode, encode) in elements {
+        let layer = Identity::new(context, element, Activation::Identity);
+        let all: Vec<u16> = (0..=u16::MAX).collect();
+        // Of like size, so that sums end in the middle between two halves, and just beside it.
+        for other in [0u16, 1, 3, 0x0011, 0x0400, 0x1003, 0x3c01, 0x3f81, 0x4b03, 0x7bff, 0xfbff] {
+            for shift in [0u16, 0x0100, 0x0080] {
+                let residual: Vec<u16> = all
+                    .iter()
+                    .map(|&x| if shift == 0 { other } else { (x ^ other).wrapping_sub(shift) })
+                    .collect();
+                let bytes = |halves: &[u16]| {
+                    halves.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<_>>()
+                };
+                let (y, _) = layer.run(&bytes(&all), Some(&bytes(&residual)), &bytes(&all));
+                for (i, b) in y.chunks_exact(2).enumerate() {
+                    let have = u16::from_le_bytes([b[0], b[1]]);
+                    let sum = decode(all[i]) + decode(residual[i]);
+                    let is_nan = decode(have).is_nan() && sum.is_nan();
+                    // A driver may take an f32 below 2⁻¹²⁶ for 0, which only bf16 can hold.
+                    let tiny = element == Element::BF16
+                        && [decode(all[i]), decode(residual[i]), sum]
+                            .iter()
+                            .any(|v| v.abs() < f32::MIN_POSITIVE);
+                    assert!(
+                        have == encode(sum) || is_nan || tiny,
+                        "{element:?}: {:x} + {:x} is {have:x}, not {:x}",
+                        all[i],
+                        residual[i],
+                        encode(sum)
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// One value with weight, whatever its weight, has a mean, and no variance to be unbiased.
+#[test]
+pub fn a_batch_of_one_weighted_value_is_tracked() {
+    let Some(context) = device::context() else { return };
+    let (device, shape) = (context.device(), Shape::nc(4, 3));
+    let bn = BatchNorm::new(device, &BatchNormDescriptor::default()).expect("a layer");
+    for weight in [0.5, 1.0] {
+        let state = State::new(device, 3);
+        let x: Vec<f32> = (0..12).map(|i| i as f32).collect();
+        let weights = context.upload(&[0.0, weight, 0.0, 0.0]).expect("weights");
+        let weights = Some(Weights::new(BufferRange::from(&weights), 4));
+        let (x, y) = (context.upload(&x).expect("x"), context.zeros(12).expect("y"));
+        let momentum = Momentum::Exponential(1.0);
+        let training = Training { x: (&x).into(), y: (&y).into(), momentum };
+        let extras = Extras { weights, ..Default::default() };
+        let forward =
+            bn.bind_training_with(device, &state, shape, training, extras).expect("training");
+        context.run(|encoder| forward.encode(encoder));
+        let read = |row| context.download(state.range(row)).expect("a download");
+        assert_eq!(read(Row::RunningMean), [3.0, 4.0, 5.0], "of weight {weight}");
+        assert_eq!(read(Row::RunningVar), [0.0; 3], "of weight {weight}");
+    }
+}

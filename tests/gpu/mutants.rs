@@ -1,0 +1,395 @@
+//! What should notice any change of the kernels: few cases, the sharpest first. `cargo xtask mutate`
+//! runs them for each mutant, those that reach the file in which it is.
+
+use crate::cases::{ACTIVATIONS, Case, Weighting, features_of, plain_cases};
+use crate::device;
+use crate::variants::Layers;
+use Plan::*;
+use wgpu_batchnorm::plan::Adapter;
+use wgpu_batchnorm::{Activation, BatchNormDescriptor, Element, Momentum, RunningVariance, Shape};
+
+/// Whose plan a case runs by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Plan {
+    Software,
+    Gpu,
+    Tiles,
+    /// Tiles by workgroups of many subgroups, which a software adapter runs in turn.
+    WideTiles,
+    /// Of little memory a binding.
+    Pieces,
+    /// Of few workgroups in a dimension of a dispatch.
+    Grids,
+    TileGrids,
+}
+
+type Planned = (Plan, Case);
+
+/// One case a way through the kernels; the first that fails ends it.
+#[test]
+#[ignore = "cargo xtask mutate"]
+fn a_few_cases() {
+    let file = mutated();
+    check(quick(&file));
+    if file.starts_with("activation/") || file == "exponential" {
+        activations_of(&file).for_each(crate::exact::check_activation);
+    } else if file.starts_with("element/") {
+        crate::exact::sums_of_halves_are_rounded_to_even();
+    } else if file == "statistics" {
+        crate::exact::a_batch_of_one_weighted_value_is_tracked();
+    }
+}
+
+/// Many more, for what the few do not notice.
+#[test]
+#[ignore = "cargo xtask mutate"]
+fn more_cases() {
+    let file = mutated();
+    let tiles = file.starts_with("tile/");
+    let plans: &[Plan] = if tiles { &[Tiles] } else { &[Software, Gpu, Tiles] };
+    let mut cases = plain_cases();
+    cases.extend(features_of(Shape::ncl(4, 6, 49)));
+    cases.extend(features_of(Shape::channels_last(500, 12)));
+    for shape in [Shape::ncl(40, 7, 99), Shape::ncl(3, 5, 4_001), Shape::channels_last(14_000, 5)] {
+        for weights in [Weighting::Nothing, Weighting::Outer, Weighting::Position] {
+            check(vec![(Pieces, Case { weights, ..Case::new(shape) })]);
+        }
+    }
+    for (k, case) in cases.into_iter().enumerate() {
+        check(vec![(plans[k % plans.len()], case)]);
+    }
+}
+
+/// The file with the mutant, or none: all cases.
+fn mutated() -> String {
+    std::env::var("WGPU_BATCHNORM_MUTATED").unwrap_or_default()
+}
+
+fn check(cases: Vec<Planned>) {
+    let Some(context) = device::context() else { return };
+    let mut layers: Vec<(Plan, Layers)> = Vec::new();
+    for (plan, case) in cases {
+        if !layers.iter().any(|&(other, _)| other == plan) {
+            layers.push((plan, layers_by(context, plan)));
+        }
+        let (_, layers) = layers.iter().find(|&&(other, _)| other == plan).expect("layers");
+        let start = std::time::Instant::now();
+        layers.check(&case);
+        println!("{plan:?}, {}: {:.2?}", case.shape, start.elapsed());
+    }
+}
+
+fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'static> {
+    match plan {
+        Software => Layers::new(context, |adapter| adapter),
+        Gpu => Layers::new(context, |adapter| Adapter { is_cpu: false, ..adapter }),
+        Tiles => Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter }),
+        WideTiles => Layers::new(context, |adapter| Adapter {
+            is_cpu: true,
+            tiles_from: 0,
+            subgroup: 64,
+            ..adapter
+        }),
+        Grids => Layers::new(context, |adapter| Adapter { max_workgroups: 23, ..adapter }),
+        TileGrids => Layers::new(context, |adapter| Adapter {
+            is_cpu: true,
+            tiles_from: 0,
+            max_workgroups: 16,
+            ..adapter
+        }),
+        Pieces => {
+            let context = device::with_max_binding(1 << 16).expect("an adapter");
+            Layers::new(Box::leak(Box::new(context)), |adapter| adapter)
+        }
+    }
+}
+
+fn quick(file: &str) -> Vec<Planned> {
+    if file.is_empty() {
+        // Of every list, so that they are known to pass.
+        let files = ["params", "exponential", "element/f16", "element/bf16", "tensor/scalar_half"];
+        let more =
+            ["tensor/vec4", "tensor/scalar", "tile/map", "walk/map_rows", "walk/map_columns"];
+        let last = ["walk/sums", "activation/gelu"];
+        let all = files.iter().chain(&more).chain(&last);
+        return all.flat_map(|file| quick(file)).collect();
+    }
+    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+    match (folder, name) {
+        ("activation", _) => activations(file),
+        ("", "exponential") => ["tanh", "sigmoid"]
+            .iter()
+            .flat_map(|a| activations(&format!("activation/{a}")))
+            .collect(),
+        ("element", "f16") => halves(Element::F16),
+        ("element", "bf16") => halves(Element::BF16),
+        ("tensor", "scalar_half") => halves_alone(),
+        ("tensor", "vec4") => {
+            [fused(rows(4)), fused(columns(0)), in_place(4), in_place(0)].concat()
+        }
+        ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
+        ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
+        ("walk", "map_rows") => {
+            [rows(0), rows(1), grids(), tails(), weighted(true), pieces()].concat()
+        }
+        ("walk", "map_columns") => {
+            let more = [weighted(false), pieces(), options(), renormalized()].concat();
+            [columns(0), columns(1), grids(), more].concat()
+        }
+        ("walk", _) => {
+            let weighted = [weighted(true), weighted(false)].concat();
+            [rows(0), columns(1), grids(), tails(), weighted, fused(rows(1))].concat()
+        }
+        ("", "channel_rows") => [rows(0), options(), tiles(), pieces(), renormalized()].concat(),
+        ("", "settings") => renormalized(),
+        ("", "weights") => [weighted(true), weighted(false), pieces()].concat(),
+        _ => [
+            rows(0),
+            columns(1),
+            options(),
+            fused(rows(1)),
+            weighted(true),
+            renormalized(),
+            tiles(),
+            weighted(false),
+            activations("activation/leaky_relu"),
+            tails(),
+            pieces(),
+        ]
+        .concat(),
+    }
+}
+
+fn planned(plan: Plan, offset: usize, shape: Shape) -> Planned {
+    (plan, Case { offset, ..Case::new(shape) })
+}
+
+/// Of one channel a quad; whole and split, of few lanes and of many.
+fn rows(offset: u32) -> Vec<Planned> {
+    let (odd, offset) = (offset % 4, offset as usize);
+    vec![
+        planned(Software, offset, Shape::ncl(6, 9, 64 + odd)),
+        planned(Gpu, offset, Shape::ncl(3, 2, 20_000 + odd)),
+        planned(Gpu, offset, Shape::ncl(7, 300, 48 + odd)),
+        planned(Gpu, offset, Shape::ncl(9, 64, 12 + odd)),
+        planned(Software, offset, Shape::ncl(13, 1, 1_000 + odd)),
+        (Gpu, Case { mean: 1e4, offset, ..Case::new(Shape::ncl(5, 3, 5_000 + odd)) }),
+    ]
+}
+
+/// Of four channels a quad.
+fn columns(offset: u32) -> Vec<Planned> {
+    let (odd, offset) = (offset % 4, offset as usize);
+    let channels = 12 - odd;
+    vec![
+        planned(Software, offset, Shape::channels_last(333, channels)),
+        planned(Gpu, offset, Shape::channels_last(9_001, channels)),
+        // Of several blocks a lane, although it is split.
+        planned(Software, offset, Shape::channels_last(9_001, 8 - odd)),
+        planned(Software, offset, Shape::nc(37, 64 + odd)),
+        (Software, Case { mean: 1e4, offset, ..Case::new(Shape::channels_last(90, channels)) }),
+        planned(Gpu, offset, Shape::channels_last(100, 1028 - odd)),
+    ]
+}
+
+/// Rows shorter than a quad, channels shorter than a block, an inference by columns of samples.
+fn tails() -> Vec<Planned> {
+    vec![
+        planned(Software, 3, Shape::ncl(31, 5, 3)),
+        planned(Software, 0, Shape::ncl(7, 3, 1)),
+        planned(Gpu, 0, Shape::ncl(20, 4, 49)),
+        planned(Gpu, 1, Shape::ncl(3, 5, 7)),
+    ]
+}
+
+fn options() -> Vec<Planned> {
+    let shape = Shape::ncl(6, 5, 64);
+    let of = |descriptor: BatchNormDescriptor, momentum| {
+        (Software, Case { descriptor, momentum, ..Case::new(shape) })
+    };
+    let plain = BatchNormDescriptor::default;
+    let biased = RunningVariance::Biased;
+    vec![
+        of(plain(), Momentum::Cumulative),
+        of(
+            BatchNormDescriptor { running_variance: biased, epsilon: 1e-3, ..plain() },
+            Momentum::Exponential(0.3),
+        ),
+        of(
+            BatchNormDescriptor { scale: false, track_running_stats: false, ..plain() },
+            Momentum::default(),
+        ),
+        of(BatchNormDescriptor { shift: false, ..plain() }, Momentum::default()),
+        (Gpu, Case { momentum: Momentum::Cumulative, ..Case::new(Shape::ncl(2, 2, 9_999)) }),
+        (
+            Software,
+            Case { momentum: Momentum::Cumulative, ..Case::new(Shape::channels_last(90, 5)) },
+        ),
+    ]
+}
+
+/// Fused, split and in inference, over grids of two dimensions.
+fn grids() -> Vec<Planned> {
+    vec![
+        planned(Grids, 0, Shape::ncl(16, 53, 100)),
+        planned(Grids, 0, Shape::channels_last(9_001, 12)),
+        planned(Grids, 0, Shape::ncl(700, 5, 64)),
+    ]
+}
+
+fn tile_grids() -> Vec<Planned> {
+    vec![
+        planned(TileGrids, 0, Shape::ncl(16, 53, 500)),
+        // A prime number of rows is not folded to fewer.
+        planned(TileGrids, 0, Shape::channels_last(36_997, 32)),
+    ]
+}
+
+/// With a residual and an activation, whose gradients go to the residual as well.
+fn fused(cases: Vec<Planned>) -> Vec<Planned> {
+    let activation = Activation::Silu;
+    let fuse = |(plan, case): Planned| {
+        let descriptor = BatchNormDescriptor { activation, ..case.descriptor.clone() };
+        (plan, Case { residual: true, descriptor, ..case })
+    };
+    cases.into_iter().map(fuse).collect()
+}
+
+fn in_place(odd: u32) -> Vec<Planned> {
+    let case = |(plan, case)| (plan, Case { in_place: true, ..case });
+    [rows(odd), columns(odd)]
+        .into_iter()
+        .flat_map(|cases| cases.into_iter().take(1))
+        .map(case)
+        .collect()
+}
+
+fn weighted(rows: bool) -> Vec<Planned> {
+    let shapes = match rows {
+        true => [Shape::ncl(6, 9, 64), Shape::ncl(3, 2, 20_001), Shape::ncl(5, 6, 49)],
+        false => {
+            let last = Shape::channels_last;
+            [last(333, 12), last(9_001, 7), Shape::nc(37, 20)]
+        }
+    };
+    let mut cases = Vec::new();
+    for (k, shape) in shapes.into_iter().enumerate() {
+        let plan = if k == 1 { Gpu } else { Software };
+        for weights in [Weighting::Position, Weighting::Outer] {
+            let offset = if k == 2 { 1 } else { 0 };
+            cases.push((plan, Case { weights, offset, ..Case::new(shape) }));
+        }
+        let running_variance = RunningVariance::Biased;
+        let activation = Activation::LeakyRelu(0.2);
+        let descriptor = BatchNormDescriptor { activation, running_variance, ..Default::default() };
+        let weights = Weighting::Position;
+        cases.push((plan, Case { weights, residual: true, descriptor, ..Case::new(shape) }));
+    }
+    if rows {
+        // Two values a weight.
+        let weights = Weighting::Outer;
+        cases.push((Software, Case { weights, ..Case::new(Shape::ncl(90, 6, 2)) }));
+    }
+    cases
+}
+
+fn renormalized() -> Vec<Planned> {
+    let descriptor = BatchNormDescriptor { renormalize: true, ..Default::default() };
+    let of = |plan, shape| (plan, Case { descriptor: descriptor.clone(), ..Case::new(shape) });
+    vec![
+        of(Software, Shape::ncl(6, 9, 64)),
+        of(Gpu, Shape::ncl(3, 9, 20_001)),
+        of(Software, Shape::channels_last(333, 7)),
+        of(Gpu, Shape::channels_last(9_001, 12)),
+        of(Tiles, Shape::channels_last(521, 64)),
+        of(Tiles, Shape::ncl(33, 12, 48)),
+    ]
+}
+
+/// Quads that are whole come first: drivers compile the others ten times as long.
+fn tiles() -> Vec<Planned> {
+    vec![
+        planned(Tiles, 0, Shape::channels_last(521, 64)),
+        planned(Tiles, 0, Shape::ncl(70, 6, 36)),
+        (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(700, 5, 64)) }),
+        planned(WideTiles, 0, Shape::channels_last(333, 64)),
+        planned(WideTiles, 0, Shape::channels_last(8_208, 64)),
+        planned(Tiles, 0, Shape::ncl(20, 50, 48)),
+        planned(Tiles, 0, Shape::ncl(37, 6, 49)),
+        planned(Tiles, 1, Shape::ncl(20, 50, 49)),
+        planned(Tiles, 3, Shape::channels_last(5_000, 7)),
+    ]
+}
+
+fn fused_tiles() -> Vec<Planned> {
+    let cases = tiles().into_iter().take(3).collect();
+    [fused(cases), renormalized().split_off(4)].concat()
+}
+
+fn pieces() -> Vec<Planned> {
+    let case = |shape, weights| (Pieces, Case { weights, ..Case::new(shape) });
+    vec![
+        case(Shape::ncl(40, 7, 99), Weighting::Nothing),
+        case(Shape::ncl(3, 5, 4_001), Weighting::Position),
+        case(Shape::ncl(2, 1, 40_000), Weighting::Nothing),
+        case(Shape::channels_last(5_000, 7), Weighting::Position),
+        case(Shape::channels_last(20_000, 5), Weighting::Nothing),
+    ]
+}
+
+/// That of a file, or all of them.
+fn activations_of(file: &str) -> impl Iterator<Item = Activation> {
+    let name = |activation: &Activation| match activation {
+        Activation::LeakyRelu(_) => "leaky_relu".to_string(),
+        Activation::GeluTanh => "gelu_tanh".into(),
+        Activation::HardSwish => "hard_swish".into(),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    let wanted = file.strip_prefix("activation/").map(str::to_string);
+    let all = [&ACTIVATIONS[..], &[Activation::Identity]].concat().into_iter();
+    all.filter(move |activation| wanted.as_ref().is_none_or(|wanted| name(activation) == *wanted))
+}
+
+fn activations(file: &str) -> Vec<Planned> {
+    let case = |activation| {
+        let descriptor = BatchNormDescriptor { activation, ..Default::default() };
+        let case = Case { descriptor, residual: true, ..Case::new(Shape::ncl(60, 9, 64)) };
+        (Software, case)
+    };
+    activations_of(file).map(case).collect()
+}
+
+fn halves(element: Element) -> Vec<Planned> {
+    let of = |shape, offset| {
+        let descriptor = BatchNormDescriptor { element, ..Default::default() };
+        (Software, Case { descriptor, offset, ..Case::new(shape) })
+    };
+    let mut cases = vec![of(Shape::ncl(6, 9, 64), 0), of(Shape::ncl(4, 6, 49), 1)];
+    // Small ones, and large: up to the ends of a half's range.
+    for mean in [1e4, -100.0, 0.0] {
+        let (plan, case) = of(Shape::channels_last(333, 12), 0);
+        cases.push((plan, Case { mean, ..case }));
+    }
+    cases
+}
+
+fn halves_alone() -> Vec<Planned> {
+    let descriptor = BatchNormDescriptor {
+        element: Element::F16,
+        activation: Activation::Silu,
+        ..Default::default()
+    };
+    let mut cases = Vec::new();
+    for (shape, offset) in [
+        (Shape::ncl(4, 6, 49), 1),
+        (Shape::channels_last(333, 7), 0),
+        (Shape::ncl(31, 5, 3), 2),
+        (Shape::ncl(6, 9, 64), 7),
+    ] {
+        for in_place in [false, true] {
+            let case = Case { in_place, offset, residual: true, ..Case::new(shape) };
+            cases.push((Software, Case { descriptor: descriptor.clone(), ..case }));
+        }
+    }
+    cases
+}
