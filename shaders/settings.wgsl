@@ -2,7 +2,7 @@
 // A workgroup owns: nothing. Reads: the settings row of the state. Writes: nothing.
 // Needs: params.wgsl.
 
-// Mirrored by `Setting` in src/state.rs.
+// Mirrored by src/state.rs and by `Optimizer::settings` of src/optimizer.rs.
 const SETTING_R_MAX = 0u;
 const SETTING_D_MAX = 1u;
 const SETTING_RULE = 2u;           // RULE_*, in optimizer.wgsl; an integer

@@ -40,8 +40,8 @@ const ROWS: u64 = 13;
 
 /// Words of the settings row: `SETTING_*` of shaders/settings.wgsl. The optimizer's follow the two
 /// bounds.
-const SETTING_R_MAX: u64 = 0;
-const SETTING_RULE: u64 = 2;
+pub(crate) const SETTING_R_MAX: u64 = 0;
+pub(crate) const SETTING_RULE: u64 = 2;
 /// r_max and d_max of a new layer.
 const DEFAULT_BOUNDS: [f32; 2] = [3.0, 5.0];
 

@@ -198,6 +198,29 @@ fn constants_of_both_sides_agree() {
     let constant = |name: &str| constant_of(&module, name);
     use crate::{Row, Saved, plan::SAVED_ROWS};
     assert_eq!(constant("BLOCK") as u64, BLOCK);
+    let settings = |name: &str| constant_of(&module, name) as u64;
+    use crate::state::{SETTING_R_MAX, SETTING_RULE};
+    assert_eq!(settings("SETTING_R_MAX"), SETTING_R_MAX);
+    assert_eq!(settings("SETTING_D_MAX"), SETTING_R_MAX + 1);
+    // In the order of `Optimizer::settings`.
+    for (name, place) in [
+        "SETTING_RULE",
+        "SETTING_LEARNING_RATE",
+        "SETTING_WEIGHT_DECAY",
+        "SETTING_FIRST_DECAY",
+        "SETTING_SECOND_DECAY",
+        "SETTING_FIRST_RATE",
+        "SETTING_SECOND_RATE",
+        "SETTING_FIRST_LOG",
+        "SETTING_SECOND_LOG",
+        "SETTING_EPSILON",
+        "SETTING_NESTEROV",
+    ]
+    .into_iter()
+    .zip(SETTING_RULE..)
+    {
+        assert_eq!(settings(name), place, "{name}");
+    }
     let (tiles, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Tiles).unwrap());
     assert_eq!(constant_of(&tiles, "MAX_COLUMNS") as u64, MAX_COLUMNS);
     assert_eq!(constant_of(&tiles, "MAX_QUADS") as u64, MAX_QUADS);
