@@ -83,19 +83,19 @@ fn moments_of(start: Cursor) -> Moments {
 fn moments_of_tail(start: Cursor) -> Moments {
     var c = start;
     var pivot = vec4f();
-    var found = false;
-    for (var left = start.tail; left > 0u && !found; left--) {
-        let q = next(&c);
-        if WEIGHTED {
+    if WEIGHTED {
+        var found = false;
+        for (var left = start.tail; left > 0u; left--) {
+            let q = next(&c);
             let w = weights_of(q);
-            if any(w > vec4f()) {
+            if !found && any(w > vec4f()) {
                 pivot = any_of(w, load_x(q));
                 found = true;
             }
-        } else {
-            pivot = middle_of_one(q, load_x(q));
-            found = true;
         }
+    } else {
+        let first = next(&c);
+        pivot = middle_of_one(first, load_x(first));
     }
     c = start;
     var count = 0.0;
