@@ -13,8 +13,7 @@ struct Statistics {
 
 fn statistics(p: Place) -> Statistics {
     if FROZEN {
-        let inv_std = 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
-        return Statistics(running_affine(p), inv_std);
+        return Statistics(running_affine(p), running_inv_std(p));
     }
     let a = Affine(
         work_row(ROW_PIVOT, p),

@@ -24,10 +24,14 @@ fn affine(
     return Affine(pivot, remainder, (inv_std * r) * gamma, beta + gamma * d);
 }
 
+fn running_inv_std(p: Place) -> vec4f {
+    return 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
+}
+
 // Of running statistics.
 fn running_affine(p: Place) -> Affine {
-    let inv_std = 1.0 / sqrt(state_row(ROW_RUNNING_VAR, p) + params.epsilon);
-    return affine(p, state_row(ROW_RUNNING_MEAN, p), vec4f(), inv_std, vec4f(1.0), vec4f());
+    let mean = state_row(ROW_RUNNING_MEAN, p);
+    return affine(p, mean, vec4f(), running_inv_std(p), vec4f(1.0), vec4f());
 }
 
 fn center(x_value: vec4f, a: Affine) -> vec4f {

@@ -232,6 +232,9 @@ impl BatchNorm {
         merged: impl FnOnce(Plan) -> Plan,
     ) -> Result<Forward, Error> {
         let in_place = self.check_forward(&bound)?;
+        for (name, tensor) in bound.tensors() {
+            tensor.check_apart(name, work, "parts")?;
+        }
         let offsets = bound.offsets();
         let request = Request {
             element: self.descriptor.element,
@@ -296,7 +299,7 @@ impl BatchNorm {
     }
 
     /// Checks what a forward pass reads and writes; tells whether it computes in place.
-    fn check_forward(&self, bound: &Bound<'_>) -> Result<bool, Error> {
+    pub(crate) fn check_forward(&self, bound: &Bound<'_>) -> Result<bool, Error> {
         let Bound { state, shape, x, y, extras, .. } = bound;
         shape.validate()?;
         state.check(shape.channels())?;
@@ -308,17 +311,16 @@ impl BatchNorm {
         if !in_place {
             y.check_disjoint("y", x, "x", bytes, bytes)?;
         }
-        x.check_apart("x", state.buffer(), "state")?;
-        y.check_apart("y", state.buffer(), "state")?;
         if let Some(residual) = &extras.residual {
             residual.check("residual", elements, element)?;
-            residual.check_apart("residual", state.buffer(), "state")?;
             y.check_disjoint("y", residual, "residual", bytes, bytes)?;
         }
         if let Some(weights) = &extras.weights {
             weights.check(*shape, self.adapter.largest_binding())?;
-            weights.range.check_apart("weights", state.buffer(), "state")?;
             y.check_disjoint("y", &weights.range, "weights", bytes, weights.count * 4)?;
+        }
+        for (name, tensor) in bound.tensors() {
+            tensor.check_apart(name, state.buffer(), "state")?;
         }
         Ok(in_place)
     }
@@ -365,6 +367,18 @@ impl<'a> Bound<'a> {
         Self { state, shape, pass: Pass::Training, x, y, extras, momentum }
     }
 
+    fn tensors(&self) -> impl Iterator<Item = (&'static str, &BufferRange)> {
+        let weights = self.extras.weights.as_ref().map(|weights| &weights.range);
+        let tensors = [
+            ("x", Some(&self.x)),
+            ("y", Some(&self.y)),
+            ("residual", self.extras.residual.as_ref()),
+            ("weights", weights),
+        ];
+        tensors.into_iter().filter_map(|(name, tensor)| Some((name, tensor?)))
+    }
+
+    /// Of the tensors that are like x.
     fn offsets(&self) -> Vec<u64> {
         let tensors = [Some(&self.x), Some(&self.y), self.extras.residual.as_ref()];
         tensors.into_iter().flatten().map(|tensor| tensor.offset).collect()

@@ -1,5 +1,7 @@
 //! Ghost batches: statistics of groups of samples, each as if it were a batch.
 
+use crate::backward::check_backward;
+use crate::forward::Bound;
 use crate::plan::FLAG_ACCUMULATE;
 use crate::{
     BackwardPass, BatchNorm, BufferRange, Error, Extras, Forward, Gradients, Shape, State,
@@ -10,6 +12,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct GhostForward {
     groups: Vec<Group>,
+    /// The first group's pass, but of all tensors: what one group reads another may write, so the
+    /// backward pass is checked as a whole, too.
+    whole: Forward,
 }
 
 #[derive(Clone, Debug)]
@@ -69,11 +74,10 @@ impl BatchNorm {
         if groups == 0 || groups > shape.outer() {
             return Err(Error::GroupCount { groups, outer: shape.outer() });
         }
+        // What one group reads another may write.
+        self.check_forward(&Bound::training(state, shape, tensors.clone(), extras.clone()))?;
         let size = self.descriptor.element.size();
         let sample = shape.channels() as u64 * shape.inner() * size;
-        // What the parts do not tell: whether the whole is there.
-        tensors.x.check("x", shape.elements(), self.descriptor.element)?;
-        tensors.y.check("y", shape.elements(), self.descriptor.element)?;
         let bind = |group: u64| {
             let first = shape.outer() * group / groups;
             let outer = shape.outer() * (group + 1) / groups - first;
@@ -91,7 +95,10 @@ impl BatchNorm {
             let forward = self.bind_training_with(device, state, shape, training, extras)?;
             Ok(Group { forward, start, bytes })
         };
-        Ok(GhostForward { groups: (0..groups).map(bind).collect::<Result<_, Error>>()? })
+        let groups: Vec<Group> = (0..groups).map(bind).collect::<Result<_, Error>>()?;
+        let first = groups[0].forward.clone();
+        let whole = Forward { shape, x: tensors.x, extras, ..first };
+        Ok(GhostForward { groups, whole })
     }
 
     /// Binds the backward pass of a [`GhostForward`]: dγ and dβ are the sums over all groups, and the
@@ -107,13 +114,11 @@ impl BatchNorm {
         gradients: Gradients,
     ) -> Result<GhostBackward, Error> {
         let dy = dy.into();
+        check_backward(&forward.whole, &dy, &gradients)?;
         let last = forward.groups.len() - 1;
         let bind = |(index, group): (usize, &Group)| {
             let part = |range: &BufferRange| {
-                // A range that is too short must not look right in the groups that it holds.
-                let end = group.start.saturating_add(group.bytes).min(range.size);
-                let bytes = end.saturating_sub(group.start);
-                BufferRange::new(&range.buffer, range.offset + group.start, bytes)
+                BufferRange::new(&range.buffer, range.offset + group.start, group.bytes)
             };
             let gradients = Gradients {
                 dx: gradients.dx.as_ref().map(part),

@@ -48,7 +48,8 @@ impl Parts {
         Shape::nc(1, channels).validate()?;
         let row = row_stride(channels) * 4;
         let scratch = (SCRATCH_BYTES / (MOMENT_ROWS * row)).max(1);
-        let size = (SAVED_ROWS + MOMENT_ROWS * (count as u64 + 1 + scratch)) * row;
+        let rows = SAVED_ROWS + MOMENT_ROWS * (count as u64 + 1 + scratch);
+        let size = rows.saturating_mul(row);
         let limits = device.limits();
         let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         if size > limit {
@@ -212,15 +213,12 @@ pub enum Part {
 }
 
 impl Part {
-    fn check(self, parts: &Parts) -> Result<(u32, u32), Error> {
-        let (part, flags) = match self {
-            Part::At(part) => (part, 0),
-            Part::AddTo(part) => (part, FLAG_ACCUMULATE),
-        };
-        if part >= parts.count {
-            return Err(Error::NoSuchPart { part, parts: parts.count });
+    fn check(self, parts: &Parts) -> Result<(), Error> {
+        let (Part::At(part) | Part::AddTo(part)) = self;
+        match part < parts.count {
+            true => Ok(()),
+            false => Err(Error::NoSuchPart { part, parts: parts.count }),
         }
-        Ok((part, flags))
     }
 }
 
@@ -241,7 +239,7 @@ impl BatchNorm {
     ) -> Result<PartPass, Error> {
         let x = x.into();
         let element = self.descriptor.element;
-        let (part, flags) = place.check(parts)?;
+        place.check(parts)?;
         shape.validate()?;
         parts.check(shape)?;
         if shape.count() > u32::MAX as u64 {
@@ -251,6 +249,7 @@ impl BatchNorm {
         x.check_apart("x", &parts.work, "parts")?;
         if let Some(weights) = &weights {
             weights.check(shape, self.adapter.largest_binding())?;
+            weights.range.check_apart("weights", &parts.work, "parts")?;
         }
         let extras = Extras { residual: None, weights };
         let offsets = [x.offset];
@@ -274,10 +273,7 @@ impl BatchNorm {
         let kernels = [Kernel::ForwardMoments];
         let partials =
             Record::new(device, &self.pipelines, &plan, &kernels, &configuration, &tensors)?;
-        let slots = if plan.steps.is_empty() { 0 } else { plan.slots };
-        let params =
-            Params { first_slot: parts.scratch_slot(), slots, part, flags, ..Params::default() };
-        let merge = self.bind_merge(device, None, parts, Kernel::MergeMoments, params, None)?;
+        let merge = self.bind_merge_part(device, parts, Kernel::MergeMoments, plan.slots, place)?;
         Ok(PartPass { record: merge.after(partials) })
     }
 
@@ -328,13 +324,11 @@ impl BatchNorm {
         parts: &Parts,
         place: Part,
     ) -> Result<PartPass, Error> {
-        let (part, flags) = place.check(parts)?;
+        place.check(parts)?;
         parts.check_forward(forward)?;
         let placed = |plan| parts.scratch_plan(plan);
         let (partials, slots) = self.bind_sums(device, forward, dy.into(), placed)?;
-        let params =
-            Params { first_slot: parts.scratch_slot(), slots, part, flags, ..Params::default() };
-        let merge = self.bind_merge(device, None, parts, Kernel::MergeSums, params, None)?;
+        let merge = self.bind_merge_part(device, parts, Kernel::MergeSums, slots, place)?;
         Ok(PartPass { record: merge.after(partials.record) })
     }
 
@@ -382,6 +376,24 @@ impl BatchNorm {
         let kernel = Kernel::RecordStatistics;
         let record = self.bind_merge(device, Some(state), parts, kernel, params, Some(momentum))?;
         Ok(PartPass { record })
+    }
+
+    /// The partial results of a part's splits into its place.
+    fn bind_merge_part(
+        &self,
+        device: &wgpu::Device,
+        parts: &Parts,
+        kernel: Kernel,
+        slots: u32,
+        place: Part,
+    ) -> Result<Record, Error> {
+        let (part, flags) = match place {
+            Part::At(part) => (part, 0),
+            Part::AddTo(part) => (part, FLAG_ACCUMULATE),
+        };
+        let first_slot = parts.scratch_slot();
+        let params = Params { first_slot, slots, part, flags, ..Params::default() };
+        self.bind_merge(device, None, parts, kernel, params, None)
     }
 
     /// All parts into one.

@@ -175,6 +175,21 @@ impl Pass {
     }
 }
 
+/// An entry of a layout: a uniform block, or a buffer that a kernel may write, since ranges of one
+/// buffer must have one usage.
+fn layout_entry(binding: u32, is_uniform: bool) -> wgpu::BindGroupLayoutEntry {
+    let ty = match is_uniform {
+        true => wgpu::BufferBindingType::Uniform,
+        false => wgpu::BufferBindingType::Storage { read_only: false },
+    };
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    }
+}
+
 /// The file of an activation; its parameters are numbers elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ActivationFile {

@@ -1,6 +1,8 @@
 // Formula: none; loads and stores of f32 tensors, one element at a time.
 // A workgroup owns: nothing. Reads and writes: the quads it is asked for.
 // Needs: params.wgsl. Serves every offset and extent; elements beyond `valid` repeat the first.
+//
+// Stores are written out for each tensor, since WGSL passes no pointer to storage.
 
 @group(0) @binding(3) var<storage, read_write> x: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;

@@ -5,6 +5,7 @@
 //
 // Memory is words, and the other half of a word may be another thread's, or another tensor's. So a
 // lone half is cleared and set by atomic operations, which leave the other half as it is at any time.
+// Stores are written out for each tensor, since WGSL passes no pointer to storage.
 
 @group(0) @binding(3) var<storage, read_write> x: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<atomic<u32>>;

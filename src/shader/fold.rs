@@ -90,20 +90,7 @@ impl Pipelines {
 }
 
 fn layout_entry(binding: Binding) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry {
-        binding: binding as u32,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty: match binding {
-                Binding::Params => wgpu::BufferBindingType::Uniform,
-                // Ranges of one buffer must have one usage.
-                _ => wgpu::BufferBindingType::Storage { read_only: false },
-            },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    }
+    super::layout_entry(binding as u32, binding == Binding::Params)
 }
 
 #[cfg(test)]

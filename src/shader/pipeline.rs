@@ -1,6 +1,6 @@
 //! Pipelines: each variant compiled once, when it is first bound.
 
-use super::{Binding, Variant};
+use super::{Binding, Variant, layout_entry};
 use crate::Error;
 use crate::plan::Pass;
 use std::collections::HashMap;
@@ -72,19 +72,7 @@ impl Pipelines {
 
 /// The layout of a pass's bind groups: one group, a uniform block and storage buffers.
 pub fn layout_entries(pass: Pass) -> Vec<wgpu::BindGroupLayoutEntry> {
-    let entry = |&binding: &Binding| wgpu::BindGroupLayoutEntry {
-        binding: binding as u32,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty: match binding {
-                Binding::Params => wgpu::BufferBindingType::Uniform,
-                _ => wgpu::BufferBindingType::Storage { read_only: false },
-            },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    };
+    let entry = |&binding: &Binding| layout_entry(binding as u32, binding == Binding::Params);
     pass.bindings().iter().map(entry).collect()
 }
 

@@ -469,6 +469,41 @@ fn ghost_batches_are_batches() {
     }
 }
 
+/// What one group reads another may write: tensors are apart as a whole, not group by group.
+#[test]
+fn ghost_batches_are_checked_as_a_whole() {
+    let Some(context) = device::context() else { return };
+    let device = context.device();
+    let bn = BatchNorm::new(device, &BatchNormDescriptor::default()).unwrap();
+    let (shape, bytes) = (Shape::nc(8, 4), 8 * 4 * 4);
+    let state = State::new(device, 4);
+    let page = context.zeros(shape.elements() * 4).unwrap();
+    let at = |offset| BufferRange::new(&page, offset, bytes);
+    let bind = |x, y, residual| {
+        let training = Training { x, y, momentum: Momentum::default() };
+        let extras = Extras { residual, weights: None };
+        bn.bind_ghost_training(device, &state, shape, training, extras, 2)
+    };
+    let error = bind(at(0), at(bytes / 2), None).map(drop).unwrap_err();
+    assert_eq!(error, Error::Overlap { written: "y", other: "x" });
+    let far = BufferRange::new(&page, u64::MAX - 3, bytes);
+    let error = bind(at(0), at(bytes), Some(far.clone())).map(drop).unwrap_err();
+    assert!(matches!(error, Error::RangeOutOfBounds { name: "residual", .. }), "{error}");
+    let forward = bind(at(0), at(bytes), None).unwrap();
+    let differentiate = |dy: BufferRange, dx| {
+        let gradients = Gradients { dx: Some(dx), ..Default::default() };
+        bn.bind_ghost_backward(device, &forward, dy, gradients).map(drop)
+    };
+    let error = differentiate(at(2 * bytes), at(5 * bytes / 2)).unwrap_err();
+    assert_eq!(error, Error::Overlap { written: "dx", other: "dy" });
+    let error = differentiate(far, at(2 * bytes)).unwrap_err();
+    assert!(matches!(error, Error::RangeOutOfBounds { name: "dy", .. }), "{error}");
+    let short = BufferRange::new(&page, 2 * bytes, bytes - 4);
+    let error = differentiate(short, at(3 * bytes)).unwrap_err();
+    assert!(matches!(error, Error::BufferTooSmall { name: "dy", .. }), "{error}");
+    differentiate(at(2 * bytes), at(3 * bytes)).unwrap();
+}
+
 #[test]
 fn what_parts_cannot_do_is_an_error() {
     let Some(context) = device::context() else { return };
@@ -494,6 +529,14 @@ fn what_parts_cannot_do_is_an_error() {
     let bound = bn.bind_part_sums(device, &whole, &dy, &parts, Part::At(0));
     assert!(matches!(bound.map(drop).unwrap_err(), Error::NotInParts(_)));
     assert!(parts.moments(2).is_none() && parts.sums(1).is_some());
-    let limit = Parts::new(device, 1 << 30, 1).map(drop).unwrap_err();
-    assert!(matches!(limit, Error::LimitExceeded { .. }), "{limit}");
+    for (channels, count) in [(1 << 30, 1), (1 << 31, u32::MAX)] {
+        let limit = Parts::new(device, channels, count).map(drop).unwrap_err();
+        assert!(matches!(limit, Error::LimitExceeded { .. }), "{limit}");
+    }
+    let own = parts.moments(0).unwrap();
+    let training = Training { x: (&x).into(), y: own, momentum: Momentum::default() };
+    let extras = Extras::default();
+    let bound = bn.bind_part_normalize(device, &state, shape, training, extras, &parts, true);
+    let apart = Error::Overlap { written: "parts", other: "y" };
+    assert_eq!(bound.map(drop).unwrap_err(), apart);
 }
