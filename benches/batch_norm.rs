@@ -53,10 +53,15 @@ impl Op {
         [Pass::Training, Pass::Inference, Pass::Backward][self as usize]
     }
 
-    /// Tensors read and written by the path that runs. Either path reads its input twice: the
-    /// fused one finds it in the caches the second time, but is not credited for that.
-    fn reads_and_writes(self) -> (u64, u64) {
-        [(2, 1), (1, 1), (4, 1)][self as usize]
+    /// Tensors read and written by the path that runs. On chip input is read once. The fused path
+    /// finds it in the caches the second time, but is not credited for that.
+    fn reads_and_writes(self, path: Path) -> (u64, u64) {
+        match (self, path) {
+            (Op::Training, Path::OnChip) | (Op::Inference, _) => (1, 1),
+            (Op::Training, _) => (2, 1),
+            (Op::Backward, Path::OnChip) => (2, 1),
+            (Op::Backward, _) => (4, 1),
+        }
     }
 }
 
@@ -233,8 +238,8 @@ fn measure(
             times.sort_by(f64::total_cmp);
         }
         let median = |i: usize| times[i][ROUNDS / 2];
-        let (reads, writes) = op.reads_and_writes();
         let plan = Plan::new(bn.adapter(), shape, &Request::new(op.pass(), &[]))?;
+        let (reads, writes) = op.reads_and_writes(plan.path);
         rows.push(Row_ {
             op,
             layout: case.layout,
@@ -309,7 +314,11 @@ fn print_table(rows: &[Row_]) {
             r.layout,
             format!("{}x{}x{}", r.n, r.c, r.inner),
             r.bytes as f64 / (1 << 20) as f64,
-            if r.path == Path::Fused { "fused" } else { "split" },
+            match r.path {
+                Path::OnChip => "chip",
+                Path::Fused => "fused",
+                Path::Split => "split",
+            },
             r.median_ms,
             r.spread * 100.0,
             r.bytes as f64 / r.median_ms / 1e6,

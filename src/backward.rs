@@ -109,7 +109,12 @@ impl BatchNorm {
     ) -> Result<BackwardPass, Error> {
         let in_place = check_backward(forward, &dy, &gradients)?;
         let plan = plan_backward(forward, &dy, &gradients, false)?;
-        let kernels = [Kernel::BackwardFused, Kernel::BackwardSums, Kernel::BackwardInput];
+        let kernels = [
+            Kernel::BackwardOnChip,
+            Kernel::BackwardFused,
+            Kernel::BackwardSums,
+            Kernel::BackwardInput,
+        ];
         let tensors = Differentiated { forward, dy, gradients, in_place, flags };
         self.record_backward(device, tensors, &plan, &kernels)
     }

@@ -215,6 +215,7 @@ impl BatchNorm {
             _ => None,
         };
         let kernels = [
+            Kernel::ForwardOnChip,
             Kernel::ForwardFused,
             Kernel::ForwardMoments,
             Kernel::ForwardNormalize,

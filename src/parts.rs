@@ -177,6 +177,7 @@ impl Parts {
             workgroup,
             lanes: 1,
             path: Path::Split,
+            kept: 0,
             pieces: vec![piece],
             slots: params.slots,
             steps: steps.into(),

@@ -3,8 +3,9 @@
 //! A channel's values are visited in *quads* of four neighbouring elements. Three mappings bring
 //! threads to quads: [`Mapping::Rows`] where a quad belongs to one channel, [`Mapping::Columns`]
 //! where its elements belong to four, and [`Mapping::Tiles`] where a software adapter should see
-//! memory in order. Either a workgroup owns its channels whole ([`Path::Fused`], one dispatch), or
-//! they are split over workgroups ([`Path::Split`], two).
+//! memory in order. Either a workgroup owns its channels whole, and keeps their values
+//! ([`Path::OnChip`], one dispatch) or reads them twice ([`Path::Fused`], one dispatch), or they are
+//! split over workgroups ([`Path::Split`], two).
 
 mod geometry;
 #[cfg(test)]
@@ -108,6 +109,8 @@ pub enum Access {
 /// Whether a workgroup owns its channels whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Path {
+    /// Yes, and its threads keep their values: one dispatch, which reads its input once.
+    OnChip,
     /// Yes: one dispatch, which reads its input twice, the second time from the caches.
     Fused,
     /// No: one dispatch for partial results, one that merges them and writes.
@@ -168,6 +171,19 @@ impl<'a> Request<'a> {
         self.is_elementwise() || (self.pass == Pass::Backward && self.input_gradient)
     }
 
+    /// Quads that a thread may keep, so that the second walk does not read them again: about 64
+    /// registers either way. Weights would be read twice, and parts of a batch never meet. Which
+    /// gradients are wanted does not matter, so that none changes another's last bits.
+    fn most_kept(&self, is_cpu: bool) -> u64 {
+        match self.pass {
+            _ if self.weighted || self.in_parts => 0,
+            // Each further block takes the compiler of a software adapter as long again.
+            Pass::Training if !is_cpu => 2 * BLOCK,
+            Pass::Training | Pass::Backward => BLOCK,
+            Pass::Inference | Pass::BackwardFrozen | Pass::Merge => 0,
+        }
+    }
+
     /// Whether no sum over a channel is needed.
     fn is_elementwise(&self) -> bool {
         match self.pass {
@@ -182,10 +198,12 @@ impl<'a> Request<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Kernel {
+    ForwardOnChip,
     ForwardFused,
     ForwardMoments,
     ForwardNormalize,
     Inference,
+    BackwardOnChip,
     BackwardFused,
     BackwardSums,
     BackwardInput,
@@ -241,7 +259,9 @@ pub struct Plan {
     pub path: Path,
     /// What the tensor is walked in.
     pub pieces: Vec<Piece>,
-    /// Partial results of a channel; 0 for a fused path.
+    /// Quads that each invocation keeps; 0 but on chip.
+    pub kept: u32,
+    /// Partial results of a channel; 0 where they are not split.
     pub slots: u32,
     /// The dispatches, in order.
     pub steps: Vec<Step>,
@@ -315,14 +335,23 @@ impl Plan {
         let pieces = geometry.pieces(adapter)?;
         let across = pieces.iter().map(|p| geometry.across(p)).max().unwrap_or(0);
         let walk = pieces.iter().map(|p| geometry.walk(p)).max().unwrap_or(0);
-        let (workgroup, lanes) = geometry.workgroup(adapter, across, walk);
-        let owned = geometry.owned(workgroup, lanes);
         let whole = pieces.iter().all(|p| p.turn == 0);
         let turns = pieces.iter().map(|p| p.turn).max().unwrap_or(0) + 1;
-        let splits = geometry.splits(adapter, across.div_ceil(owned), walk, lanes, turns);
+        let most_kept = if whole { request.most_kept(adapter.is_cpu) } else { 0 };
+        let on_chip = geometry.on_chip(adapter, across, walk, most_kept);
+        let (workgroup, lanes) =
+            on_chip.map_or(geometry.workgroup(adapter, across, walk), |o| (o.workgroup, o.lanes));
+        let owned = geometry.owned(workgroup, lanes);
         let elementwise = request.is_elementwise();
-        let fused = splits == 1 && whole && !request.in_parts && !elementwise;
-        let path = if fused { Path::Fused } else { Path::Split };
+        let splits = match on_chip {
+            Some(_) => 1,
+            None => geometry.splits(adapter, across.div_ceil(owned), walk, lanes, turns),
+        };
+        let path = match on_chip {
+            Some(_) => Path::OnChip,
+            None if splits == 1 && whole && !request.in_parts && !elementwise => Path::Fused,
+            None => Path::Split,
+        };
 
         let mut plan = Self {
             mapping: geometry.mapping,
@@ -330,6 +359,7 @@ impl Plan {
             workgroup,
             lanes,
             path,
+            kept: on_chip.map_or(0, |o| o.kept),
             slots: 0,
             steps: Vec::new(),
             pieces,
@@ -344,8 +374,10 @@ impl Plan {
         let kernels: &[Kernel] = match (request.pass, path) {
             (Pass::Inference, _) => &[Kernel::Inference],
             (Pass::BackwardFrozen, _) if elementwise => &[Kernel::BackwardInput],
+            (Pass::Training, Path::OnChip) => &[Kernel::ForwardOnChip],
             (Pass::Training, Path::Fused) => &[Kernel::ForwardFused],
             (Pass::Training, Path::Split) => &[Kernel::ForwardMoments, Kernel::ForwardNormalize],
+            (_, Path::OnChip) => &[Kernel::BackwardOnChip],
             (_, Path::Fused) => &[Kernel::BackwardFused],
             (_, Path::Split) => &[Kernel::BackwardSums, Kernel::BackwardInput],
         };

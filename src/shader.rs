@@ -53,10 +53,12 @@ impl Kernel {
     /// Entry point; also the file's name, and the label after `batch_norm.`.
     pub fn name(self) -> &'static str {
         match self {
+            Kernel::ForwardOnChip => "forward_on_chip",
             Kernel::ForwardFused => "forward_fused",
             Kernel::ForwardMoments => "forward_moments",
             Kernel::ForwardNormalize => "forward_normalize",
             Kernel::Inference => "inference",
+            Kernel::BackwardOnChip => "backward_on_chip",
             Kernel::BackwardFused => "backward_fused",
             Kernel::BackwardSums => "backward_sums",
             Kernel::BackwardInput => "backward_input",
@@ -77,35 +79,44 @@ impl Kernel {
     #[rustfmt::skip]
     fn walk_files(self) -> &'static [&'static str] {
         match self {
+            Kernel::ForwardOnChip => wgsl!(
+                "moments", "normalize", "settings", "statistics",
+                "walk/merge_lanes", "walk/forward_on_chip"
+            ),
             Kernel::ForwardFused => wgsl!(
                 "moments", "normalize", "settings", "statistics",
-                "walk/moments", "walk/normalize", "walk/forward_fused"
+                "walk/merge_lanes", "walk/moments", "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
                 "moments", "partial_moments",
-                "walk/moments", "walk/forward_moments"
+                "walk/merge_lanes", "walk/moments", "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
-                "walk/moments", "walk/normalize", "walk/forward_normalize"
+                "walk/merge_lanes", "walk/normalize", "walk/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize",
                 "walk/normalize", "walk/inference"
             ),
+            Kernel::BackwardOnChip => wgsl!(
+                "normalize", "gradient_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "walk/add_lanes", "walk/backward_on_chip"
+            ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "walk/sums", "walk/input", "walk/backward_fused"
+                "walk/add_lanes", "walk/sums", "walk/input", "walk/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
-                "walk/sums", "walk/backward_sums"
+                "walk/add_lanes", "walk/sums", "walk/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "walk/sums", "walk/input", "walk/backward_input"
+                "walk/add_lanes", "walk/input", "walk/backward_input"
             ),
             Kernel::MergeMoments => wgsl!("moments", "partial_moments", "walk/merge_moments"),
             Kernel::MergeSums => wgsl!(
@@ -152,8 +163,10 @@ impl Kernel {
                 "settings", "optimizer", "affine_gradients",
                 "tile/sums", "tile/input", "tile/backward_input"
             ),
-            // These have channels, and no quads.
-            Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+            // A tile is kept by nothing but the caches; the others have channels, and no quads.
+            Kernel::ForwardOnChip
+            | Kernel::BackwardOnChip
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
                 self.walk_files()
             }
         }
@@ -286,6 +299,8 @@ pub struct Variant {
     pub mapping: Mapping,
     pub access: Access,
     pub workgroup: u32,
+    /// Quads that each invocation keeps.
+    pub kept: u32,
     pub element: Element,
     pub features: Features,
 }
@@ -298,9 +313,9 @@ impl Variant {
         features: Features,
         kernel: Kernel,
     ) -> Self {
-        let Plan { mapping, access, workgroup, .. } = *plan;
+        let Plan { mapping, access, workgroup, kept, .. } = *plan;
         let features = features.of(kernel, pass);
-        Self { kernel, pass, mapping, access, workgroup, element, features }
+        Self { kernel, pass, mapping, access, workgroup, kept, element, features }
     }
 
     /// The module's text.
@@ -332,6 +347,7 @@ impl Variant {
         let flag = |on: bool| on as u32 as f64;
         vec![
             ("WORKGROUP", self.workgroup as f64),
+            ("KEPT", self.kept as f64),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),
             ("IN_PLACE", flag(in_place)),

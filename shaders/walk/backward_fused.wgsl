@@ -4,7 +4,7 @@
 // and dy finds them in the caches.
 // Reads: x, dy, gamma, saved or running statistics. Writes: dx, dgamma, dbeta.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl,
-// walk/sums.wgsl, walk/input.wgsl.
+// walk/add_lanes.wgsl, walk/sums.wgsl, walk/input.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_fused(

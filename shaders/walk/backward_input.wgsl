@@ -3,8 +3,7 @@
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, partial_sums.wgsl,
-// gradient_input.wgsl,
-// walk/sums.wgsl, walk/input.wgsl.
+// gradient_input.wgsl, walk/add_lanes.wgsl, walk/input.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(

@@ -2,7 +2,7 @@
 // A workgroup owns: one split of its channels. First of two dispatches of the split path.
 // Reads: x, dy, saved or running statistics. Writes: one partial a channel and split; frozen, dx.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, partial_sums.wgsl,
-// walk/sums.wgsl.
+// walk/add_lanes.wgsl, walk/sums.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_sums(

@@ -4,7 +4,7 @@
 // finds it in the caches.
 // Reads: x, gamma, beta, running statistics. Writes: y, saved and running statistics.
 // Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, statistics.wgsl, normalize.wgsl,
-// walk/moments.wgsl, walk/normalize.wgsl.
+// walk/merge_lanes.wgsl, walk/moments.wgsl, walk/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_fused(

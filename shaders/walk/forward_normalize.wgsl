@@ -2,8 +2,7 @@
 // A workgroup owns: one split of its channels. Second of two dispatches of the split path.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, partial_moments.wgsl,
-// statistics.wgsl, normalize.wgsl,
-// walk/moments.wgsl, walk/normalize.wgsl.
+// statistics.wgsl, normalize.wgsl, walk/merge_lanes.wgsl, walk/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_normalize(

@@ -1,6 +1,5 @@
-// Formula: the moments of a thread's walk, by block (../moments.wgsl), and of the lanes of a channel.
-// A workgroup owns: its channels' split; `lanes` threads merge to one result, in a fixed order.
-// Reads: x, weights. Writes: workgroup memory.
+// Formula: the moments of a thread's walk, by block (../moments.wgsl).
+// A workgroup owns: its channels' split. Reads: x, weights. Writes: nothing.
 // Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl.
 
 // A value near the middle of the block under the cursor. Positions without weight say nothing: they
@@ -116,40 +115,4 @@ fn moments_of_tail(start: Cursor) -> Moments {
         m2 += weighed(w, e * e);
     }
     return Moments(count, pivot, mean, m2);
-}
-
-var<workgroup> shared_count: array<f32, WORKGROUP>;
-var<workgroup> shared_pivot: array<vec4f, WORKGROUP>;
-var<workgroup> shared_mean: array<vec4f, WORKGROUP>;
-var<workgroup> shared_m2: array<vec4f, WORKGROUP>;
-
-fn share(thread: u32, m: Moments) {
-    shared_count[thread] = m.count;
-    shared_pivot[thread] = m.pivot;
-    shared_mean[thread] = m.mean;
-    shared_m2[thread] = m.m2;
-}
-
-fn shared_moments(thread: u32) -> Moments {
-    return Moments(
-        shared_count[thread],
-        shared_pivot[thread],
-        shared_mean[thread],
-        shared_m2[thread],
-    );
-}
-
-// The moments of all lanes of a channel, the same for every lane.
-fn merge_lanes(thread: u32, lane: u32, own: Moments) -> Moments {
-    share(thread, own);
-    for (var reach = params.lanes / 2u; reach > 0u; reach /= 2u) {
-        // The other lane's moments must have been shared.
-        workgroupBarrier();
-        if lane < reach {
-            share(thread, merge(shared_moments(thread), shared_moments(thread + reach * lane_step())));
-        }
-    }
-    // Lane 0 must have shared the result.
-    workgroupBarrier();
-    return shared_moments(thread - lane * lane_step());
 }

@@ -1,8 +1,7 @@
-// Formula: Σdz and Σdz·(x − mean) over a thread's walk, and over the lanes of a channel
-// (../gradient_sums.wgsl). Through frozen statistics, which are constants, also dx and dresidual
-// on the way.
-// A workgroup owns: its channels' split; `lanes` threads add up to one result, in a fixed order.
-// Reads: x, dy, residual, weights. Writes: workgroup memory; frozen, dx and dresidual.
+// Formula: Σdz and Σdz·(x − mean) over a thread's walk (../gradient_sums.wgsl). Through frozen
+// statistics, which are constants, also dx and dresidual on the way.
+// A workgroup owns: its channels' split.
+// Reads: x, dy, residual, weights. Writes: frozen, dx and dresidual.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl.
 
 // The sums over a thread's walk.
@@ -36,26 +35,4 @@ fn sums_of(start: Cursor, a: Affine) -> Sums {
         total = add(total, Sums(keep(q, sums.dz), keep(q, sums.dz_x)));
     }
     return total;
-}
-
-var<workgroup> shared_dz: array<vec4f, WORKGROUP>;
-var<workgroup> shared_dz_x: array<vec4f, WORKGROUP>;
-
-// The sums of all lanes of a channel, the same for every lane.
-fn add_lanes(thread: u32, lane: u32, own: Sums) -> Sums {
-    shared_dz[thread] = own.dz;
-    shared_dz_x[thread] = own.dz_x;
-    for (var reach = params.lanes / 2u; reach > 0u; reach /= 2u) {
-        // The other lane's sums must have been shared.
-        workgroupBarrier();
-        if lane < reach {
-            let other = thread + reach * lane_step();
-            shared_dz[thread] += shared_dz[other];
-            shared_dz_x[thread] += shared_dz_x[other];
-        }
-    }
-    // Lane 0 must have shared the result.
-    workgroupBarrier();
-    let first = thread - lane * lane_step();
-    return Sums(across(shared_dz[first]), across(shared_dz_x[first]));
 }

@@ -42,6 +42,15 @@ impl Adapter {
     }
 }
 
+/// How a workgroup keeps the values of its channels.
+#[derive(Clone, Copy)]
+pub(super) struct OnChip {
+    pub workgroup: u32,
+    pub lanes: u32,
+    /// Quads of a lane.
+    pub kept: u32,
+}
+
 /// A shape as the kernels see it.
 pub(super) struct Geometry {
     shape: Shape,
@@ -178,6 +187,46 @@ impl Geometry {
             }
             Mapping::Tiles => (full, 1),
         }
+    }
+
+    /// Lanes enough to keep what they walk, `most` quads each at most: `across` and `walk` are those
+    /// of the largest piece, each of which has whole channels.
+    pub fn on_chip(&self, adapter: &Adapter, across: u64, walk: u64, most: u64) -> Option<OnChip> {
+        if most == 0 || walk == 0 || self.mapping == Mapping::Tiles {
+            return None;
+        }
+        let full = adapter.full_workgroup() as u64;
+        let (usual, useful, most_lanes) = match self.mapping {
+            // On a GPU neighbouring lanes read neighbouring quads: 128 bytes in a row.
+            Mapping::Rows => (if adapter.is_cpu { 1 } else { 8 }, walk, full),
+            // Lanes take blocks of rows in turn. On a GPU a few quads beside each other share a line
+            // of memory; a software adapter is slower with lanes that it does not need.
+            _ => {
+                let beside = match adapter.is_cpu {
+                    true => across.div_ceil(adapter.enough_workgroups()),
+                    false => across.min(4),
+                };
+                let beside = beside.next_power_of_two();
+                let side = across.clamp(1, 64).next_power_of_two().min(full);
+                (full / side, walk.div_ceil(BLOCK), (full / beside).max(1))
+            }
+        };
+        let useful = useful.next_power_of_two();
+        let fewest = walk.div_ceil(most).next_power_of_two();
+        if fewest > most_lanes {
+            return None;
+        }
+        let mut lanes = usual.min(useful).max(fewest);
+        while lanes * 2 <= useful.min(most_lanes)
+            && across.div_ceil(full / lanes) < adapter.enough_workgroups()
+        {
+            lanes *= 2;
+        }
+        let kept = match self.mapping {
+            Mapping::Rows => walk.div_ceil(lanes).next_multiple_of(BLOCK),
+            _ => walk.div_ceil(BLOCK).div_ceil(lanes) * BLOCK,
+        };
+        Some(OnChip { workgroup: full as u32, lanes: lanes as u32, kept: kept as u32 })
     }
 
     /// Cuts the tensor into ranges that one binding covers.

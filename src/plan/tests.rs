@@ -178,7 +178,7 @@ fn vectors_need_alignment_and_multiples_of_four() {
 #[test]
 fn any_pass_takes_two_dispatches_a_piece_at_most() {
     plans(|_, shape, request, plan| {
-        let one = request.is_elementwise() || plan.path == Path::Fused;
+        let one = request.is_elementwise() || plan.path != Path::Split;
         let most = if one { 1 } else { 2 };
         assert!(plan.steps.len() <= most * plan.pieces.len(), "{shape} {request:?}: {plan:?}");
     });
@@ -191,7 +191,7 @@ fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
     assert!(one.path == Path::Split && one.slots >= 256, "{one:?}");
     let many =
         Plan::new(&GPU, Shape::ncl(2, 1 << 20, 16), &Request::new(Pass::Training, &[])).unwrap();
-    assert!(many.path == Path::Fused && many.lanes == 1, "{many:?}");
+    assert!(many.path == Path::OnChip && many.lanes == 8, "{many:?}");
 }
 
 /// Partial results are for sums over channels, and for parts of a batch always.
@@ -203,6 +203,45 @@ fn partial_results_are_there_when_they_are_needed() {
         assert!(!request.in_parts || plan.path == Path::Split, "{shape} {request:?}");
         assert!(!request.weighted || plan.mapping != Mapping::Tiles, "{shape} {request:?}");
     });
+}
+
+/// What is kept is all that a lane walks, and no more than registers hold; weights, parts of a batch,
+/// constants and tiles are for the other paths.
+#[test]
+fn a_lane_on_chip_keeps_all_that_it_walks() {
+    plans(|adapter, shape, request, plan| {
+        assert_eq!(plan.path == Path::OnChip, plan.kept > 0, "{shape} {request:?}: {plan:?}");
+        if plan.path != Path::OnChip {
+            return;
+        }
+        let (lanes, kept) = (plan.lanes as u64, plan.kept as u64);
+        let needed = |piece: &Piece| match plan.mapping {
+            Mapping::Rows => (piece.outer * piece.inner).div_ceil(4).div_ceil(lanes),
+            _ => piece.outer.div_ceil(BLOCK).div_ceil(lanes) * BLOCK,
+        };
+        if let Some(needed) = plan.pieces.iter().map(needed).max() {
+            assert!(needed <= kept && kept < needed + BLOCK, "{shape} {request:?}: {plan:?}");
+        }
+        let forward = request.pass == Pass::Training;
+        let most = if forward && !adapter.is_cpu { 2 } else { 1 };
+        assert!(kept == BLOCK || kept == most * BLOCK, "{shape} {request:?}: {plan:?}");
+        assert!(forward || request.pass == Pass::Backward, "{shape} {request:?}");
+        assert!(!request.weighted && !request.in_parts && plan.mapping != Mapping::Tiles);
+    });
+    // The maps of 7² and 14² of a network for images, and a dense layer.
+    for (shape, pass, on_chip) in [
+        (Shape::nchw(64, 512, 7, 7), Pass::Training, true),
+        (Shape::nchw(64, 2048, 7, 7), Pass::Backward, true),
+        (Shape::nchw(32, 256, 14, 14), Pass::Backward, true),
+        (Shape::nchw(64, 1024, 14, 14), Pass::Training, true),
+        (Shape::nchw(64, 1024, 14, 14), Pass::Backward, false),
+        (Shape::nchw(32, 512, 28, 28), Pass::Training, false),
+        (Shape::nc(1024, 4096), Pass::Training, true),
+        (Shape::nc(65_536, 64), Pass::Training, false),
+    ] {
+        let plan = Plan::new(&GPU, shape, &Request::new(pass, &[])).unwrap();
+        assert_eq!(plan.path == Path::OnChip, on_chip, "{shape} {pass:?}: {plan:?}");
+    }
 }
 
 /// The last dispatch of a backward pass goes over the tensors again only where it has more to write

@@ -9,10 +9,12 @@ use wgpu::naga;
 /// Every combination of files, for each pass that a kernel serves.
 pub fn variants() -> Vec<Variant> {
     let kernels = [
+        (Kernel::ForwardOnChip, Pass::Training),
         (Kernel::ForwardFused, Pass::Training),
         (Kernel::ForwardMoments, Pass::Training),
         (Kernel::ForwardNormalize, Pass::Training),
         (Kernel::Inference, Pass::Inference),
+        (Kernel::BackwardOnChip, Pass::Backward),
         (Kernel::BackwardFused, Pass::Backward),
         (Kernel::BackwardSums, Pass::Backward),
         (Kernel::BackwardInput, Pass::Backward),
@@ -24,11 +26,17 @@ pub fn variants() -> Vec<Variant> {
         mapping,
         access,
         workgroup: 64,
+        kept: 16,
         element,
         features,
     };
     for (kernel, pass) in kernels {
+        let on_chip = [Kernel::ForwardOnChip, Kernel::BackwardOnChip].contains(&kernel);
         for mapping in [Mapping::Rows, Mapping::Columns, Mapping::Tiles] {
+            // A tile is kept by nothing but the caches.
+            if on_chip && mapping == Mapping::Tiles {
+                continue;
+            }
             for access in [Access::Vec4, Access::Scalar] {
                 for element in [Element::F32, Element::F16, Element::BF16] {
                     let features = Features::plain();

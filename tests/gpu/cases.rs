@@ -76,6 +76,9 @@ pub fn shapes() -> Vec<Shape> {
         Shape::channels_last(10_000, 64),
         Shape::channels_last(70_001, 6),
         Shape::channels_last(37, 1030),
+        // As many values as a thread of a GPU keeps.
+        Shape::ncl(12, 4, 1024),
+        Shape::nc(1000, 64),
     ];
     // Around the extents at which mappings, lanes and blocks change.
     for extent in [1, 3, 4, 7, 8, 9, 31, 32, 33, 63, 64, 65] {

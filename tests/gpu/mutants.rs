@@ -110,7 +110,7 @@ fn quick(file: &str) -> Vec<Planned> {
         let files = ["params", "exponential", "element/f16", "element/bf16", "tensor/scalar_half"];
         let more =
             ["tensor/vec4", "tensor/scalar", "tile/map", "walk/map_rows", "walk/map_columns"];
-        let last = ["walk/sums", "activation/gelu"];
+        let last = ["walk/sums", "walk/forward_on_chip", "activation/gelu"];
         let all = files.iter().chain(&more).chain(&last);
         return all.flat_map(|file| quick(file)).collect();
     }
@@ -129,11 +129,14 @@ fn quick(file: &str) -> Vec<Planned> {
         }
         ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
         ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
+        ("walk", "forward_on_chip" | "backward_on_chip") => {
+            [kept(0), kept(1), fused(kept(0)), renormalized()].concat()
+        }
         ("walk", "map_rows") => {
-            [rows(0), rows(1), grids(), tails(), weighted(true), pieces()].concat()
+            [rows(0), rows(1), kept(1), grids(), tails(), weighted(true), pieces()].concat()
         }
         ("walk", "map_columns") => {
-            let more = [weighted(false), pieces(), options(), renormalized()].concat();
+            let more = [kept(0), weighted(false), pieces(), options(), renormalized()].concat();
             [columns(0), columns(1), grids(), more].concat()
         }
         ("walk", _) => {
@@ -189,6 +192,21 @@ fn columns(offset: u32) -> Vec<Planned> {
         planned(Software, offset, Shape::nc(37, 64 + odd)),
         (Software, Case { mean: 1e4, offset, ..Case::new(Shape::channels_last(90, channels)) }),
         planned(Gpu, offset, Shape::channels_last(100, 1028 - odd)),
+        planned(Software, offset, Shape::channels_last(70, 260 - odd)),
+    ]
+}
+
+/// On chip: one block a lane and two, of rows and of columns, lanes with less and with nothing.
+fn kept(offset: u32) -> Vec<Planned> {
+    let (odd, offset) = (offset % 4, offset as usize);
+    vec![
+        planned(Software, offset, Shape::ncl(4, 6, 52 + odd)),
+        planned(Gpu, offset, Shape::ncl(12, 4, 1024 + odd)),
+        planned(Gpu, offset, Shape::nc(1000, 64 - odd)),
+        planned(Gpu, offset, Shape::ncl(7, 300, 48 + odd)),
+        planned(Gpu, offset, Shape::ncl(1, 3, 5_004 + odd)),
+        planned(Software, offset, Shape::nc(29, 64 - odd)),
+        (Gpu, Case { mean: 1e4, offset, ..Case::new(Shape::ncl(5, 3, 2_000 + odd)) }),
     ]
 }
 

@@ -72,8 +72,10 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
     let shapes = [
         Shape::ncl(2, 5, 31),
         Shape::ncl(4, 6, 49),
+        Shape::ncl(40, 20, 30),
         Shape::ncl(3, 2, 20_000),
         Shape::channels_last(8, 13),
+        Shape::channels_last(70, 260),
         Shape::channels_last(500, 12),
         // A tile takes several rows as one where their number has divisors; these it splits.
         Shape::channels_last(521, 33),
@@ -90,7 +92,11 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         }
     }
     for mapping in [Mapping::Rows, Mapping::Columns, Mapping::Tiles] {
-        for path in [Path::Fused, Path::Split] {
+        for path in [Path::OnChip, Path::Fused, Path::Split] {
+            // A tile is kept by nothing but the caches.
+            if (mapping, path) == (Mapping::Tiles, Path::OnChip) {
+                continue;
+            }
             assert!(paths.contains(&(mapping, path)), "no {mapping:?}, {path:?}: {paths:?}");
         }
     }

@@ -1,0 +1,78 @@
+// Formula: backward, whole: Σdz and Σdz·(x − mean) (gradient_sums.wgsl), dγ, dβ and dx
+// (gradient_input.wgsl).
+// A workgroup owns: all values of its channels, and its threads keep dz and x − mean in registers,
+// a block of quads each at most. So x and dy are read once.
+// Reads: x, dy, residual, gamma, saved statistics. Writes: dx, dresidual, dgamma, dbeta.
+// Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl,
+// affine_gradients.wgsl, walk/add_lanes.wgsl.
+//
+// Written out, since an array that is indexed by a loop may end up in memory.
+
+// What is not there is 0.
+fn gradient_if(q: Quad, is_there: bool, a: Affine) -> Gradient {
+    if is_there {
+        let g = gradient_of(q, a);
+        return Gradient(keep(q, g.dz), keep(q, g.centered));
+    }
+    return Gradient();
+}
+
+fn store_if(q: Quad, is_there: bool, g: Gradient, i: InputGradient) {
+    if is_there {
+        store_gradients(q, g, dx_of(q, g, i));
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_on_chip(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let p = place(id.y * grid.x + id.x, thread);
+    // Read before the barriers in `add_lanes`: after them lane 0 may step γ and β.
+    var s = Statistics();
+    if is_live(p) {
+        s = statistics(p);
+    }
+    var c = cursor(p);
+    let quads = c.blocks * BLOCK + c.tail;
+    let q0 = next(&c);
+    let q1 = next(&c);
+    let q2 = next(&c);
+    let q3 = next(&c);
+    let q4 = next(&c);
+    let q5 = next(&c);
+    let q6 = next(&c);
+    let q7 = next(&c);
+    let g0 = gradient_if(q0, 0u < quads, s.affine);
+    let g1 = gradient_if(q1, 1u < quads, s.affine);
+    let g2 = gradient_if(q2, 2u < quads, s.affine);
+    let g3 = gradient_if(q3, 3u < quads, s.affine);
+    let g4 = gradient_if(q4, 4u < quads, s.affine);
+    let g5 = gradient_if(q5, 5u < quads, s.affine);
+    let g6 = gradient_if(q6, 6u < quads, s.affine);
+    let g7 = gradient_if(q7, 7u < quads, s.affine);
+    let low = add(add(sums_of_one(g0), sums_of_one(g1)), add(sums_of_one(g2), sums_of_one(g3)));
+    let high = add(add(sums_of_one(g4), sums_of_one(g5)), add(sums_of_one(g6), sums_of_one(g7)));
+    let sums = add_lanes(thread, p.lane, add(low, high));
+    if !is_live(p) {
+        return;
+    }
+    if p.lane == 0u {
+        record_gradients(p, s, sums);
+    }
+    if !differentiates() {
+        return;
+    }
+    let i = input_gradient(p, s, sums);
+    store_if(q0, 0u < quads, g0, i);
+    store_if(q1, 1u < quads, g1, i);
+    store_if(q2, 2u < quads, g2, i);
+    store_if(q3, 3u < quads, g3, i);
+    store_if(q4, 4u < quads, g4, i);
+    store_if(q5, 5u < quads, g5, i);
+    store_if(q6, 6u < quads, g6, i);
+    store_if(q7, 7u < quads, g7, i);
+}
