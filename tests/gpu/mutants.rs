@@ -199,15 +199,19 @@ fn columns(offset: u32) -> Vec<Planned> {
 /// On chip: one block a lane and two, of rows and of columns, lanes with less and with nothing.
 fn kept(offset: u32) -> Vec<Planned> {
     let (odd, offset) = (offset % 4, offset as usize);
-    vec![
-        planned(Software, offset, Shape::ncl(4, 6, 52 + odd)),
+    let mut cases = vec![
         planned(Gpu, offset, Shape::ncl(12, 4, 1024 + odd)),
         planned(Gpu, offset, Shape::nc(1000, 64 - odd)),
         planned(Gpu, offset, Shape::ncl(7, 300, 48 + odd)),
         planned(Gpu, offset, Shape::ncl(1, 3, 5_004 + odd)),
         planned(Software, offset, Shape::nc(29, 64 - odd)),
+        planned(Grids, offset, Shape::ncl(3, 200, 16 + odd)),
         (Gpu, Case { mean: 1e4, offset, ..Case::new(Shape::ncl(5, 3, 2_000 + odd)) }),
-    ]
+    ];
+    // Lanes of every number of quads, each alone with its channel.
+    cases
+        .extend((2..=8).map(|quads| planned(Software, offset, Shape::ncl(1, 70, 4 * quads - odd))));
+    cases
 }
 
 /// Rows shorter than a quad, channels shorter than a block, an inference by columns of samples.
@@ -316,6 +320,7 @@ fn renormalized() -> Vec<Planned> {
     let of = |plan, shape| (plan, Case { descriptor: descriptor.clone(), ..Case::new(shape) });
     vec![
         of(Software, Shape::ncl(6, 9, 64)),
+        of(Software, Shape::ncl(4, 9, 52)),
         of(Gpu, Shape::ncl(3, 9, 20_001)),
         of(Software, Shape::channels_last(333, 7)),
         of(Gpu, Shape::channels_last(9_001, 12)),
@@ -341,7 +346,7 @@ fn tiles() -> Vec<Planned> {
 
 fn fused_tiles() -> Vec<Planned> {
     let cases = tiles().into_iter().take(3).collect();
-    [fused(cases), renormalized().split_off(4)].concat()
+    [fused(cases), renormalized().split_off(5)].concat()
 }
 
 fn pieces() -> Vec<Planned> {
