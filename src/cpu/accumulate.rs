@@ -1,0 +1,170 @@
+//! Sums over a channel: runs of values in `f32`, in loops that vectorise, joined in `f64`.
+
+/// Accumulators side by side: enough for the widest vectors of today.
+const LANES: usize = 16;
+/// Values that are summed in `f32` before the sum moves on to `f64`.
+const RUN: usize = 256;
+
+/// Count, mean and Σ(x − mean)² of some values.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moments {
+    pub count: f64,
+    pub mean: f64,
+    pub m2: f64,
+}
+
+impl Moments {
+    /// Chan, Golub and LeVeque's update.
+    pub fn merge(self, other: Self) -> Self {
+        if self.count == 0.0 || other.count == 0.0 {
+            return if self.count == 0.0 { other } else { self };
+        }
+        let count = self.count + other.count;
+        let delta = other.mean - self.mean;
+        let mean = self.mean + delta * other.count / count;
+        let m2 = self.m2 + other.m2 + delta * delta * self.count * other.count / count;
+        Self { count, mean, m2 }
+    }
+}
+
+/// Σdy and Σdy·(x − mean) of some values.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sums {
+    pub dy: f64,
+    pub dy_x: f64,
+}
+
+impl Sums {
+    pub fn add(self, other: Self) -> Self {
+        Self { dy: self.dy + other.dy, dy_x: self.dy_x + other.dy_x }
+    }
+}
+
+/// Two sums of a run.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    count: usize,
+    first: [f32; LANES],
+    second: [f32; LANES],
+}
+
+impl Run {
+    fn takes(&self, more: usize) -> bool {
+        self.count + more <= RUN
+    }
+
+    fn totals(&self) -> (f64, f64) {
+        let sum = |lanes: &[f32; LANES]| {
+            let mut four = [0f64; 4];
+            for lanes in lanes.chunks_exact(4) {
+                for k in 0..4 {
+                    four[k] += lanes[k] as f64;
+                }
+            }
+            (four[0] + four[1]) + (four[2] + four[3])
+        };
+        (sum(&self.first), sum(&self.second))
+    }
+}
+
+/// The moments of a channel, value by value. The pivot of a run is the mean so far: what it is off
+/// by enters the result in `f64`, and is small against the spread of the values.
+#[derive(Clone, Copy, Default)]
+pub struct MomentsOf {
+    total: Moments,
+    pivot: f32,
+    run: Run,
+}
+
+impl MomentsOf {
+    pub fn add(&mut self, segment: &[f32]) {
+        for values in segment.chunks(RUN) {
+            if !self.run.takes(values.len()) {
+                *self = Self::after(self.finish());
+            }
+            if self.total.count == 0.0 && self.run.count == 0 {
+                let sum: f64 = values.iter().map(|&v| v as f64).sum();
+                self.pivot = (sum / values.len() as f64) as f32;
+            }
+            self.add_run(values);
+        }
+    }
+
+    fn after(total: Moments) -> Self {
+        Self { total, pivot: total.mean as f32, run: Run::default() }
+    }
+
+    fn add_run(&mut self, values: &[f32]) {
+        let (pivot, run) = (self.pivot, &mut self.run);
+        let mut chunks = values.chunks_exact(LANES);
+        for chunk in &mut chunks {
+            for k in 0..LANES {
+                let d = chunk[k] - pivot;
+                run.first[k] += d;
+                run.second[k] += d * d;
+            }
+        }
+        for (k, &v) in chunks.remainder().iter().enumerate() {
+            let d = v - pivot;
+            run.first[k] += d;
+            run.second[k] += d * d;
+        }
+        run.count += values.len();
+    }
+
+    pub fn finish(self) -> Moments {
+        if self.run.count == 0 {
+            return self.total;
+        }
+        let (sum, squares) = self.run.totals();
+        let count = self.run.count as f64;
+        let (mean, m2) = (self.pivot as f64 + sum / count, squares - sum * sum / count);
+        self.total.merge(Moments { count, mean, m2 })
+    }
+}
+
+/// The sums of a channel for the backward pass.
+#[derive(Clone, Copy)]
+pub struct SumsOf {
+    center: (f32, f32),
+    total: Sums,
+    run: Run,
+}
+
+impl SumsOf {
+    /// Around a mean and what rounding took from it.
+    pub fn around(center: (f32, f32)) -> Self {
+        Self { center, total: Sums::default(), run: Run::default() }
+    }
+
+    pub fn add(&mut self, x: &[f32], dy: &[f32]) {
+        for (x, dy) in x.chunks(RUN).zip(dy.chunks(RUN)) {
+            if !self.run.takes(x.len()) {
+                *self = Self { total: self.finish(), run: Run::default(), ..*self };
+            }
+            self.add_run(x, dy);
+        }
+    }
+
+    fn add_run(&mut self, x: &[f32], dy: &[f32]) {
+        let ((mean, remainder), run) = (self.center, &mut self.run);
+        let (mut x_chunks, mut dy_chunks) = (x.chunks_exact(LANES), dy.chunks_exact(LANES));
+        for (x, dy) in (&mut x_chunks).zip(&mut dy_chunks) {
+            for k in 0..LANES {
+                run.first[k] += dy[k];
+                run.second[k] += dy[k] * ((x[k] - mean) - remainder);
+            }
+        }
+        let rest = x_chunks.remainder().iter().zip(dy_chunks.remainder());
+        for (k, (x, dy)) in rest.enumerate() {
+            run.first[k] += dy;
+            run.second[k] += dy * ((x - mean) - remainder);
+        }
+        run.count += x.len();
+    }
+
+    pub fn finish(self) -> Sums {
+        let (dy, dy_x) = self.run.totals();
+        self.total.add(Sums { dy, dy_x })
+    }
+}

@@ -1,0 +1,239 @@
+//! Channels last, or an inner extent of 1: a matrix, whose columns are the channels. Blocks of
+//! columns, so that what is kept of each stays in the nearest cache.
+
+use super::accumulate::{Moments, Sums};
+use super::maps::{Differentiate, Normalize};
+use super::{Saved, TASKS, in_parallel};
+use crate::Shape;
+
+/// Columns of a block: a kilobyte of each row.
+const WIDTH: usize = 256;
+/// Rows that are summed in `f32` before the sums move on to `f64`.
+const RUN: usize = 64;
+/// Rows that are summed pairwise.
+const ROWS: usize = 8;
+/// Rows that are written side by side.
+const WRITTEN: usize = 4;
+
+/// The rows and columns of a task.
+#[derive(Clone)]
+struct Block {
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
+}
+
+/// Blocks of a matrix, in order of their columns.
+fn blocks(shape: Shape) -> Vec<Block> {
+    let (rows, columns) = (shape.count() as usize, shape.channels() as usize);
+    let beside = columns.div_ceil(WIDTH);
+    let height = rows.div_ceil(TASKS.div_ceil(beside)).next_multiple_of(RUN);
+    let mut all = Vec::new();
+    for first in (0..columns).step_by(WIDTH) {
+        for row in (0..rows).step_by(height.max(1)) {
+            let rows = row..rows.min(row + height);
+            all.push(Block { rows, columns: first..columns.min(first + WIDTH) });
+        }
+    }
+    all
+}
+
+impl Block {
+    /// What of a row is in the block.
+    fn of<'v>(&self, shape: Shape, values: &'v [f32], row: usize) -> &'v [f32] {
+        let first = row * shape.channels() as usize;
+        &values[first + self.columns.start..first + self.columns.end]
+    }
+
+    /// The same of [`ROWS`] rows.
+    fn eight<'v>(&self, shape: Shape, values: &'v [f32], row: usize) -> [&'v [f32]; ROWS] {
+        let columns = self.columns.len();
+        std::array::from_fn(|k| &self.of(shape, values, row + k)[..columns])
+    }
+
+    /// The rows in runs of whole [`ROWS`], and what is left.
+    fn runs(&self) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let (start, end) = (self.rows.start, self.rows.end);
+        let whole = start + self.rows.len() / ROWS * ROWS;
+        let runs = (start..whole).step_by(RUN).map(move |row| row..whole.min(row + RUN));
+        runs.chain((whole < end).then_some(whole..end))
+    }
+}
+
+fn pairwise([a, b, c, d, e, f, g, h]: [f32; ROWS]) -> f32 {
+    ((a + b) + (c + d)) + ((e + f) + (g + h))
+}
+
+/// Partial results of the blocks, one after the other, joined to one a column.
+fn joined<T: Copy + Default>(
+    shape: Shape,
+    blocks: &[Block],
+    partials: Vec<Vec<T>>,
+    join: impl Fn(T, T) -> T,
+) -> Vec<T> {
+    let mut all = vec![T::default(); shape.channels() as usize];
+    for (block, partial) in blocks.iter().zip(partials) {
+        for (total, part) in all[block.columns.clone()].iter_mut().zip(partial) {
+            *total = join(*total, part);
+        }
+    }
+    all
+}
+
+pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
+    let blocks = blocks(shape);
+    let partials = in_parallel(shape, blocks.clone(), |_, block| moments_of(shape, x, &block));
+    joined(shape, &blocks, partials, Moments::merge)
+}
+
+fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
+    let columns = block.columns.len();
+    let (mut pivots, mut sums, mut squares) = ([0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH]);
+    let (mut means, mut m2s) = ([0f64; WIDTH], [0f64; WIDTH]);
+    // The first pivot is the mean of a few rows; a later one the mean so far.
+    let few = block.rows.len().min(2 * ROWS);
+    for row in block.rows.clone().take(few) {
+        for (pivot, v) in pivots.iter_mut().zip(block.of(shape, x, row)) {
+            *pivot += v / few as f32;
+        }
+    }
+    let mut count = 0.0;
+    for run in block.runs() {
+        sums[..columns].fill(0.0);
+        squares[..columns].fill(0.0);
+        let whole = run.start + run.len() / ROWS * ROWS;
+        for row in (run.start..whole).step_by(ROWS) {
+            let rows = block.eight(shape, x, row);
+            let (pivots, sums) = (&pivots[..columns], &mut sums[..columns]);
+            let squares = &mut squares[..columns];
+            for k in 0..columns {
+                let d = rows.map(|row| row[k] - pivots[k]);
+                sums[k] += pairwise(d);
+                squares[k] += pairwise(d.map(|d| d * d));
+            }
+        }
+        for row in whole..run.end {
+            for (k, v) in block.of(shape, x, row).iter().enumerate() {
+                let d = v - pivots[k];
+                sums[k] += d;
+                squares[k] += d * d;
+            }
+        }
+        // Chan, Golub and LeVeque's update: all columns have the same counts.
+        let rows = run.len() as f64;
+        let (each, weight) = (1.0 / rows, rows / (count + rows));
+        let between = count * weight;
+        for k in 0..columns {
+            let sum = sums[k] as f64;
+            let delta = pivots[k] as f64 + sum * each - means[k];
+            means[k] += delta * weight;
+            m2s[k] += (squares[k] as f64 - sum * sum * each) + delta * delta * between;
+            pivots[k] = means[k] as f32;
+        }
+        count += rows;
+    }
+    let both = means.iter().zip(m2s).take(columns);
+    both.map(|(&mean, m2)| Moments { count, mean, m2 }).collect()
+}
+
+/// Rows side by side.
+fn four(values: &[f32], columns: usize) -> [&[f32]; WRITTEN] {
+    let (a, rest) = values.split_at(columns);
+    let (b, rest) = rest.split_at(columns);
+    let (c, rest) = rest.split_at(columns);
+    [a, b, c, &rest[..columns]]
+}
+
+fn four_mut(values: &mut [f32], columns: usize) -> [&mut [f32]; WRITTEN] {
+    let (a, rest) = values.split_at_mut(columns);
+    let (b, rest) = rest.split_at_mut(columns);
+    let (c, rest) = rest.split_at_mut(columns);
+    [a, b, c, &mut rest[..columns]]
+}
+
+/// Elements of a task that goes over whole rows.
+fn range(shape: Shape) -> usize {
+    (shape.count() as usize).div_ceil(TASKS).max(1) * shape.channels() as usize
+}
+
+pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
+    let columns = shape.channels() as usize;
+    let Normalize { mean, remainder, scale, shift } = maps;
+    let (mean, remainder) = (&mean[..columns], &remainder[..columns]);
+    let (scale, shift) = (&scale[..columns], &shift[..columns]);
+    in_parallel(shape, y.chunks_mut(range(shape)).collect(), |task, y: &mut [f32]| {
+        let x = &x[task * range(shape)..][..y.len()];
+        let whole = y.len() / (WRITTEN * columns) * WRITTEN * columns;
+        let (y, y_rest) = y.split_at_mut(whole);
+        let (x, x_rest) = x.split_at(whole);
+        for (x, y) in x.chunks_exact(WRITTEN * columns).zip(y.chunks_exact_mut(WRITTEN * columns)) {
+            let ([a, b, c, d], [p, q, r, s]) = (four(x, columns), four_mut(y, columns));
+            for k in 0..columns {
+                let one = |x: f32| ((x - mean[k]) - remainder[k]) * scale[k] + shift[k];
+                (p[k], q[k], r[k], s[k]) = (one(a[k]), one(b[k]), one(c[k]), one(d[k]));
+            }
+        }
+        for (x, y) in x_rest.chunks_exact(columns).zip(y_rest.chunks_exact_mut(columns)) {
+            for k in 0..columns {
+                y[k] = ((x[k] - mean[k]) - remainder[k]) * scale[k] + shift[k];
+            }
+        }
+    });
+}
+
+pub fn sums(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved) -> Vec<Sums> {
+    let blocks = blocks(shape);
+    let sums = |_, block| sums_of(shape, x, dy, saved, &block);
+    let partials = in_parallel(shape, blocks.clone(), sums);
+    joined(shape, &blocks, partials, Sums::add)
+}
+
+fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) -> Vec<Sums> {
+    let columns = block.columns.len();
+    let mean = &saved.mean[block.columns.clone()];
+    let remainder = &saved.mean_remainder[block.columns.clone()];
+    let mut totals = vec![Sums::default(); columns];
+    let (mut sums, mut products) = ([0f32; WIDTH], [0f32; WIDTH]);
+    for run in block.runs() {
+        let (sums, products) = (&mut sums[..columns], &mut products[..columns]);
+        sums.fill(0.0);
+        products.fill(0.0);
+        let whole = run.start + run.len() / ROWS * ROWS;
+        for row in (run.start..whole).step_by(ROWS) {
+            let (x, dy) = (block.eight(shape, x, row), block.eight(shape, dy, row));
+            for k in 0..columns {
+                let product = |row: usize| dy[row][k] * ((x[row][k] - mean[k]) - remainder[k]);
+                sums[k] += pairwise(dy.map(|row| row[k]));
+                products[k] += pairwise(std::array::from_fn(product));
+            }
+        }
+        for row in whole..run.end {
+            let (x, dy) = (block.of(shape, x, row), block.of(shape, dy, row));
+            for k in 0..columns {
+                sums[k] += dy[k];
+                products[k] += dy[k] * ((x[k] - mean[k]) - remainder[k]);
+            }
+        }
+        for (k, total) in totals.iter_mut().enumerate() {
+            *total = total.add(Sums { dy: sums[k] as f64, dy_x: products[k] as f64 });
+        }
+    }
+    totals
+}
+
+pub fn differentiate(shape: Shape, x: &[f32], dy: &[f32], dx: &mut [f32], maps: &Differentiate) {
+    let columns = shape.channels() as usize;
+    let Differentiate { mean, remainder, scale, mean_dy, slope } = maps;
+    let (mean, remainder) = (&mean[..columns], &remainder[..columns]);
+    let (scale, mean_dy, slope) = (&scale[..columns], &mean_dy[..columns], &slope[..columns]);
+    in_parallel(shape, dx.chunks_mut(range(shape)).collect(), |task, dx: &mut [f32]| {
+        let start = task * range(shape);
+        let (x, dy) = (&x[start..][..dx.len()], &dy[start..][..dx.len()]);
+        let rows = x.chunks_exact(columns).zip(dy.chunks_exact(columns));
+        for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(columns)) {
+            for k in 0..columns {
+                let centered = (x[k] - mean[k]) - remainder[k];
+                dx[k] = scale[k] * ((dy[k] - mean_dy[k]) - centered * slope[k]);
+            }
+        }
+    });
+}
