@@ -211,7 +211,6 @@ fn measure(
     let empty = ceiling.empty.bind(context, &x, &dx, tensor_bytes.min(1 << 20));
     let mut host = with_cpu.then(|| CpuBaseline::new(shape, &x_host, &dy_host, &gamma, &beta));
 
-    // Repeat short passes within a submission, so that a measurement takes a millisecond at least.
     let mut rows = Vec::new();
     for &op in ops {
         let encode_in = |pass: &mut wgpu::ComputePass<'_>| match op {
@@ -221,12 +220,23 @@ fn measure(
         };
         let mut times: [Vec<f64>; 5] = Default::default();
         for round in 0..=ROUNDS {
+            // Twice each, and timed the second time: the first finds in the caches what another left.
+            let twice = |record: &dyn Fn(&mut wgpu::ComputePass<'_>)| {
+                timer.time(context, record);
+                timer.time(context, record)
+            };
+            let mut on_host = || {
+                host.as_mut().map_or(0.0, |host| {
+                    host.time(op);
+                    host.time(op)
+                })
+            };
             let measured = [
-                timer.time(context, encode_in),
-                timer.time(context, |pass| read.encode_in(pass)),
-                timer.time(context, |pass| copy.encode_in(pass)),
-                timer.time(context, |pass| empty.encode_in(pass)),
-                host.as_mut().map_or(0.0, |host| host.time(op)),
+                twice(&encode_in),
+                twice(&|pass| read.encode_in(pass)),
+                twice(&|pass| copy.encode_in(pass)),
+                twice(&|pass| empty.encode_in(pass)),
+                on_host(),
             ];
             if round > 0 {
                 for (times, ms) in times.iter_mut().zip(measured) {

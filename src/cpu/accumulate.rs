@@ -98,13 +98,14 @@ impl MomentsOf {
         let (pivot, run) = (self.pivot, &mut self.run);
         let mut chunks = values.chunks_exact(LANES);
         for chunk in &mut chunks {
-            for k in 0..LANES {
-                let d = chunk[k] - pivot;
+            for (k, v) in chunk.iter().enumerate() {
+                let d = v - pivot;
                 run.first[k] += d;
                 run.second[k] += d * d;
             }
         }
-        for (k, &v) in chunks.remainder().iter().enumerate() {
+        // Apart, so that the loop above has a length that compilers know.
+        for (k, v) in chunks.remainder().iter().enumerate() {
             let d = v - pivot;
             run.first[k] += d;
             run.second[k] += d * d;

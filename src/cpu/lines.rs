@@ -40,12 +40,15 @@ fn range(shape: Shape) -> usize {
 /// The segments, or what of them is there, in `length` elements from `start`: channel and extent.
 fn parts(shape: Shape, start: usize, length: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
-    let mut at = start;
+    let (mut at, mut c, mut into) = (start, start / inner % channels, start % inner);
     std::iter::from_fn(move || {
-        let left = start + length - at;
-        let first = at;
-        at += left.min(inner - at % inner);
-        (left > 0).then_some((first / inner % channels, first, at))
+        let taken = (start + length - at).min(inner - into);
+        let part = (taken > 0).then_some((c, at, at + taken));
+        (at, into) = (at + taken, into + taken);
+        if into == inner {
+            (c, into) = ((c + 1) % channels, 0);
+        }
+        part
     })
 }
 
