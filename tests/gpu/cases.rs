@@ -90,7 +90,7 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-const SOME: [Shape; 6] = [
+pub const SOME: [Shape; 6] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),

@@ -25,6 +25,8 @@ const SHAPES: [Shape; 6] = [
 fn adapters(context: &Context) -> [Adapter; 3] {
     let device = context.device();
     let adapter = Adapter::new(&device.adapter_info(), &device.limits());
+    // Narrower workgroups have no tiles.
+    let adapter = Adapter { subgroup: adapter.subgroup.max(8), ..adapter };
     [
         Adapter { is_cpu: true, ..adapter },
         Adapter { is_cpu: true, tiles_from: 0, ..adapter },

@@ -64,6 +64,8 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
     let descriptor = &BatchNormDescriptor::default();
     let device = context.device();
     let adapter = Adapter::new(&device.adapter_info(), &device.limits());
+    // Narrower workgroups have no tiles.
+    let adapter = Adapter { subgroup: adapter.subgroup.max(8), ..adapter };
     let adapters = [
         Adapter { is_cpu: true, ..adapter },
         Adapter { is_cpu: true, tiles_from: 0, ..adapter },

@@ -1,6 +1,7 @@
 //! Every kernel variant against the reference, over the table of cases.
 
-use crate::cases::{Case, Random, Weighting, cases, fused_cases, plain_cases};
+use crate::cases::{Case, Random, SOME, Weighting, cases, fused_cases, plain_cases};
+use crate::child;
 use crate::device;
 use crate::guarded::{Guarded, rounded};
 use crate::tolerance::{self, ROUNDOFF, assert_close, assert_within};
@@ -37,6 +38,25 @@ fn cases_agree_in_tiles() {
         let layers =
             Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter });
         layers.check_all(&[plain_cases(), fused_cases(29)].concat());
+    }
+}
+
+/// lavapipe's vectors have 128 bits on ARM and on old processors, for which Mesa compiles otherwise.
+#[test]
+fn some_cases_agree_on_narrow_vectors() {
+    let Some(context) = device::context() else { return };
+    if !child::is_one() {
+        if !context.adapter_info().name.starts_with("llvmpipe") {
+            println!("skipped: {} is not lavapipe", context.adapter_info().name);
+            return;
+        }
+        let vars = [("LP_NATIVE_VECTOR_WIDTH", "128")];
+        child::run("variants::some_cases_agree_on_narrow_vectors", &vars);
+        return;
+    }
+    let layers = Layers::new(context, |adapter| adapter);
+    for shape in SOME {
+        layers.check(&Case::new(shape));
     }
 }
 
