@@ -20,20 +20,17 @@ struct Moments {
     m2: vec4f,
 }
 
-// Of the two pivots it keeps the one that is nearer to the mean. No branches: called in a loop, a
-// function that returns early gives wrong numbers on Mesa's software driver with vectors of 128 bits.
+// Of the two pivots it keeps the one that is nearer to the mean.
 fn merge(a: Moments, b: Moments) -> Moments {
-    let is_a = b.count == 0.0;
-    let is_b = a.count == 0.0 && !is_a;
+    if b.count == 0.0 { return a; }
+    if a.count == 0.0 { return b; }
     let count = a.count + b.count;
-    let whole = select(count, 1.0, count == 0.0);
-    let weight = b.count / whole;
-    let rest = a.count / whole;
-    // What has no values has no pivot either.
-    let delta = select((b.pivot - a.pivot) + (b.mean - a.mean), vec4f(), is_a || is_b);
+    let weight = b.count / count;
+    let rest = a.count / count;
+    let delta = (b.pivot - a.pivot) + (b.mean - a.mean);
     let from_a = a.mean + delta * weight;
     let from_b = b.mean - delta * rest;
-    let nearer = vec4<bool>(is_b) | (vec4<bool>(!is_a) & (abs(from_b) < abs(from_a)));
+    let nearer = abs(from_b) < abs(from_a);
     let between = delta * delta * (a.count * weight / f32(VALUES_A_QUAD));
     return Moments(
         count,

@@ -28,18 +28,16 @@ fn partial(slot: u32, p: Place) -> Moments {
 // A lane's share of the partials of its channels; merge_lanes joins the shares.
 fn merge_partials(p: Place) -> Moments {
     var total = Moments();
-    // A few at a time, so that no chain of roundings is long; all lanes as often.
-    for (var first = 0u; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
-        var group = Moments();
-        let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
-        for (var slots = first; slots < end; slots += params.lanes) {
-            var more = Moments();
-            if is_live(p) && slots + p.lane < params.slots {
-                more = partial(params.part + slots + p.lane, p);
+    if is_live(p) {
+        // A few at a time, so that no chain of roundings is long.
+        for (var first = p.lane; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
+            var group = Moments();
+            let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
+            for (var slot = first; slot < end; slot += params.lanes) {
+                group = merge(group, partial(params.part + slot, p));
             }
-            group = merge(group, more);
+            total = merge(total, group);
         }
-        total = merge(total, group);
     }
     return total;
 }

@@ -22,18 +22,15 @@ fn partial(slot: u32, p: Place) -> Sums {
 // A lane's share of the partials of its channels; add_lanes joins the shares.
 fn add_partials(p: Place) -> Sums {
     var total = Sums();
-    // All lanes as often.
-    for (var first = 0u; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
-        var group = Sums();
-        let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
-        for (var slots = first; slots < end; slots += params.lanes) {
-            var more = Sums();
-            if is_live(p) && slots + p.lane < params.slots {
-                more = partial(params.part + slots + p.lane, p);
+    if is_live(p) {
+        for (var first = p.lane; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
+            var group = Sums();
+            let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
+            for (var slot = first; slot < end; slot += params.lanes) {
+                group = add(group, partial(params.part + slot, p));
             }
-            group = add(group, more);
+            total = add(total, group);
         }
-        total = add(total, group);
     }
     return total;
 }

@@ -22,11 +22,7 @@ fn sums_of(start: Cursor, a: Affine) -> Sums {
             let q7 = next(&c);
             next_block(&c);
             let half = sums_of_four(q0, q1, q2, q3, a);
-            let rest = sums_of_four(q4, q5, q6, q7, a);
-            // Member by member: as `add(half, rest)` Mesa's software driver gets it wrong with
-            // vectors of 128 bits.
-            group.dz += half.dz + rest.dz;
-            group.dz_x += half.dz_x + rest.dz_x;
+            group = add(group, add(half, sums_of_four(q4, q5, q6, q7, a)));
         }
         total = add(total, group);
         left -= blocks;

@@ -77,7 +77,7 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         Shape::ncl(40, 20, 30),
         Shape::ncl(3, 2, 20_000),
         Shape::channels_last(8, 13),
-        Shape::channels_last(70, 260),
+        Shape::channels_last(70, 600),
         Shape::channels_last(500, 12),
         // A tile takes several rows as one where their number has divisors; these it splits.
         Shape::channels_last(521, 33),

@@ -47,6 +47,11 @@ pub fn run(shell: &Shell, args: &[OsString]) -> Result<(), String> {
         let line = Line::new(&format!("{LIMITS} {tests}"))
             .args(args.iter().cloned())
             .var("RUST_BACKTRACE", "0");
+        // Mesa keeps compiled kernels by their text alone, and takes those of another width of vectors
+        // for its own: each row has a cache of its own.
+        let cache =
+            env::temp_dir().join(format!("wgpu_batchnorm_matrix/{}", name.replace(' ', "_")));
+        let line = line.var("MESA_SHADER_CACHE_DIR", cache);
         let line = vars.into_iter().fold(line, |line, (name, value)| line.var(name, value));
         let printed = shell.read(&line)?;
         let (Count { passed, failed, ended }, time) =
