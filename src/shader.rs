@@ -81,7 +81,7 @@ impl Kernel {
         match self {
             Kernel::ForwardOnChip => wgsl!(
                 "moments", "normalize", "settings", "statistics",
-                "walk/merge_lanes", "walk/forward_on_chip"
+                "walk/merge_lanes", "walk/kept", "walk/forward_on_chip"
             ),
             Kernel::ForwardFused => wgsl!(
                 "moments", "normalize", "settings", "statistics",

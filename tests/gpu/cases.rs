@@ -99,13 +99,6 @@ pub const SOME: [Shape; 6] = [
     Shape::ncl(3, 2, 20_000),
 ];
 
-/// Every case.
-pub fn cases() -> Vec<Case> {
-    let mut cases = plain_cases();
-    cases.extend(fused_cases(SOME.len()));
-    cases
-}
-
 /// Each feature on some of the shapes, in turn: on every `step`-th. A driver's compiler takes its time
 /// over so many kernels, so that all of them on all shapes are for those who ask.
 pub fn fused_cases(step: usize) -> Vec<Case> {

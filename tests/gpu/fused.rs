@@ -1,10 +1,9 @@
 //! What may be left out, done in place or added: each gives the bits of the whole, out of place.
 
 use crate::cases::Random;
-use crate::device;
+use crate::device::{self, OnEach};
 use crate::tolerance;
 use half::{bf16, f16};
-use std::sync::OnceLock;
 use wgpu_batchnorm::plan::{Adapter, Kernel, Pass, Plan, Request};
 use wgpu_batchnorm::{
     Activation, Backward, BatchNorm, BatchNormDescriptor, BufferRange, Context, Element, Error,
@@ -36,7 +35,7 @@ fn adapters(context: &Context) -> [Adapter; 3] {
 
 /// A layer for each mapping and path.
 fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
-    static LAYERS: OnceLock<Vec<(BatchNorm, Shape)>> = OnceLock::new();
+    static LAYERS: OnEach<Vec<(BatchNorm, Shape)>> = OnEach::new();
     LAYERS.get_or_init(|| {
         let (mut layers, mut seen) = (Vec::new(), Vec::new());
         for adapter in adapters(context) {

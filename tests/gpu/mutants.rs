@@ -110,7 +110,7 @@ fn quick(file: &str) -> Vec<Planned> {
         let files = ["params", "exponential", "element/f16", "element/bf16", "tensor/scalar_half"];
         let more =
             ["tensor/vec4", "tensor/scalar", "tile/map", "walk/map_rows", "walk/map_columns"];
-        let last = ["walk/sums", "walk/forward_on_chip", "activation/gelu"];
+        let last = ["walk/sums", "walk/kept", "activation/gelu"];
         let all = files.iter().chain(&more).chain(&last);
         return all.flat_map(|file| quick(file)).collect();
     }
@@ -129,7 +129,7 @@ fn quick(file: &str) -> Vec<Planned> {
         }
         ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
         ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
-        ("walk", "forward_on_chip" | "backward_on_chip") => {
+        ("walk", "forward_on_chip" | "backward_on_chip" | "kept") => {
             [kept(0), kept(1), fused(kept(0)), renormalized()].concat()
         }
         ("walk", "map_rows") => {

@@ -1,9 +1,8 @@
 //! γ and β take steps of an optimizer at the end of the backward pass.
 
 use crate::cases::Random;
-use crate::device;
+use crate::device::{self, OnEach};
 use crate::tolerance::{ROUNDOFF, assert_within};
-use std::sync::OnceLock;
 use wgpu_batchnorm::plan::{Adapter, Mapping, Pass, Path, Plan, Request, row_stride};
 use wgpu_batchnorm::{
     BackwardPass, BatchNorm, BatchNormDescriptor, Context, Error, Forward, Gradients, Inference,
@@ -56,7 +55,7 @@ fn the_reference_agrees_with_pytorch() {
 
 /// A layer for each mapping, path and adapter: as planned for lavapipe, for tiles, for a GPU.
 fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
-    static LAYERS: OnceLock<Vec<(BatchNorm, Shape)>> = OnceLock::new();
+    static LAYERS: OnEach<Vec<(BatchNorm, Shape)>> = OnEach::new();
     LAYERS.get_or_init(|| new_layers(context))
 }
 

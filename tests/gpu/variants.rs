@@ -1,6 +1,6 @@
 //! Every kernel variant against the reference, over the table of cases.
 
-use crate::cases::{Case, Random, SOME, Weighting, cases, fused_cases, plain_cases};
+use crate::cases::{Case, Random, SOME, Weighting, fused_cases, plain_cases};
 use crate::child;
 use crate::device;
 use crate::guarded::{Guarded, rounded};
@@ -13,12 +13,21 @@ use wgpu_batchnorm::{
     Extras, Forward, Gradients, Inference, Row, Saved, Shape, State, Training, Weights,
 };
 
-/// All cases, as the adapter plans them.
+/// As the adapter plans them.
 #[test]
-fn cases_agree_with_the_reference() {
+fn plain_cases_agree_with_the_reference() {
     if let Some(context) = device::context() {
         let layers = Layers::new(context, |adapter| adapter);
-        layers.check_all(&cases());
+        layers.check_all(&plain_cases());
+    }
+}
+
+/// As the adapter plans them.
+#[test]
+fn fused_cases_agree_with_the_reference() {
+    if let Some(context) = device::context() {
+        let layers = Layers::new(context, |adapter| adapter);
+        layers.check_all(&fused_cases(SOME.len()));
     }
 }
 

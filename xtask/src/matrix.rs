@@ -11,6 +11,7 @@ use std::time::Instant;
 
 const SWIFTSHADER: &str = "WGPU_BATCHNORM_SWIFTSHADER";
 const ADAPTER: &str = "WGPU_BATCHNORM_ADAPTER";
+const VECTOR_WIDTH: &str = "LP_NATIVE_VECTOR_WIDTH";
 
 /// What a row may take. SwiftShader compiles some kernels for minutes, and takes gigabytes for it.
 const LIMITS: &str = "prlimit --as=8589934592 timeout --signal=KILL 900";
@@ -47,11 +48,7 @@ pub fn run(shell: &Shell, args: &[OsString]) -> Result<(), String> {
         let line = Line::new(&format!("{LIMITS} {tests}"))
             .args(args.iter().cloned())
             .var("RUST_BACKTRACE", "0");
-        // Mesa keeps compiled kernels by their text alone, and takes those of another width of vectors
-        // for its own: each row has a cache of its own.
-        let cache =
-            env::temp_dir().join(format!("wgpu_batchnorm_matrix/{}", name.replace(' ', "_")));
-        let line = line.var("MESA_SHADER_CACHE_DIR", cache);
+        let line = line.var("MESA_SHADER_CACHE_DIR", kernel_cache(&vars));
         let line = vars.into_iter().fold(line, |line, (name, value)| line.var(name, value));
         let printed = shell.read(&line)?;
         let (Count { passed, failed, ended }, time) =
@@ -73,13 +70,21 @@ pub fn run(shell: &Shell, args: &[OsString]) -> Result<(), String> {
     }
 }
 
+/// Mesa keeps compiled kernels by their text alone, and takes those of another width of vectors for
+/// its own: each width has a cache of its own.
+fn kernel_cache(vars: &[(&'static str, OsString)]) -> PathBuf {
+    let width = vars.iter().find(|(name, _)| *name == VECTOR_WIDTH);
+    let width = width.map_or("native".as_ref(), |(_, bits)| bits.as_os_str());
+    env::temp_dir().join("wgpu_batchnorm_matrix").join(width)
+}
+
 /// What Mesa's software driver can be told to be.
 fn lavapipe() -> Vec<Setting> {
     let settings: [(_, &[(&'static str, &str)]); 8] = [
         ("lavapipe as it is", &[]),
-        ("128 bits: subgroups of 4", &[("LP_NATIVE_VECTOR_WIDTH", "128")]),
-        ("256 bits: subgroups of 8", &[("LP_NATIVE_VECTOR_WIDTH", "256")]),
-        ("512 bits: subgroups of 16", &[("LP_NATIVE_VECTOR_WIDTH", "512")]),
+        ("128 bits: subgroups of 4", &[(VECTOR_WIDTH, "128")]),
+        ("256 bits: subgroups of 8", &[(VECTOR_WIDTH, "256")]),
+        ("512 bits: subgroups of 16", &[(VECTOR_WIDTH, "512")]),
         ("1 thread", &[("LP_NUM_THREADS", "1")]),
         ("2 threads", &[("LP_NUM_THREADS", "2")]),
         ("4 threads", &[("LP_NUM_THREADS", "4")]),
@@ -187,6 +192,13 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
         assert!(short.starts_with("y of …") && short.ends_with(", 1.3 times the tolerance"));
         assert_eq!(short.chars().count(), 160);
         assert_eq!(shortened("short"), "short");
+    }
+
+    #[test]
+    fn each_width_of_vectors_has_a_cache() {
+        let widths = lavapipe().iter().map(|row| kernel_cache(&row.vars)).collect::<Vec<_>>();
+        let distinct = widths.iter().collect::<std::collections::HashSet<_>>();
+        assert_eq!((widths.len(), distinct.len()), (8, 4), "{widths:?}");
     }
 
     #[test]
