@@ -13,8 +13,9 @@ const SWIFTSHADER: &str = "WGPU_BATCHNORM_SWIFTSHADER";
 const ADAPTER: &str = "WGPU_BATCHNORM_ADAPTER";
 const VECTOR_WIDTH: &str = "LP_NATIVE_VECTOR_WIDTH";
 
-/// What a row may take. SwiftShader compiles some kernels for minutes, and takes gigabytes for it.
-const LIMITS: &str = "prlimit --as=8589934592 timeout --signal=KILL 900";
+/// What a row may take, and a test may lift again. SwiftShader compiles some kernels for minutes, and
+/// takes gigabytes for it.
+const LIMITS: &str = "prlimit --as=8589934592: timeout --signal=KILL 900";
 
 /// One row of the table.
 struct Setting {
@@ -48,13 +49,16 @@ pub fn run(shell: &Shell, args: &[OsString]) -> Result<(), String> {
         let line = Line::new(&format!("{LIMITS} {tests}"))
             .args(args.iter().cloned())
             .var("RUST_BACKTRACE", "0");
-        let line = line.var("MESA_SHADER_CACHE_DIR", kernel_cache(&vars));
+        let cache = kernel_cache(&vars);
+        // Mesa makes no folder within one that is not there, and goes on without a cache.
+        fs::create_dir_all(&cache).map_err(|error| format!("{}: {error}", cache.display()))?;
+        let line = line.var("MESA_SHADER_CACHE_DIR", cache);
         let line = vars.into_iter().fold(line, |line, (name, value)| line.var(name, value));
         let printed = shell.read(&line)?;
         let (Count { passed, failed, ended }, time) =
             (Count::of(&printed.text), seconds(start.elapsed()));
         println!("  {passed:>6}  {failed:>6}  {time:>11}{}", if ended { "" } else { "  stopped" });
-        for failure in reasons(&printed.text) {
+        for failure in failures_of(&printed.text, ended) {
             println!("    {failure}");
         }
         if !printed.succeeded {
@@ -140,6 +144,15 @@ impl Count {
     }
 }
 
+/// What failed, with its reason if the program came to its end, which is when it prints them.
+fn failures_of(text: &str, ended: bool) -> Vec<String> {
+    if ended {
+        return reasons(text);
+    }
+    let names = text.lines().filter_map(|line| line.strip_suffix(" ... FAILED"));
+    names.map(|name| name.trim_start_matches("test ").to_owned()).collect()
+}
+
 /// The first line of each panic of a failed test, after its name.
 fn reasons(text: &str) -> Vec<String> {
     let mut lines = text.lines();
@@ -183,6 +196,7 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
         assert_eq!(reasons(FAILED), ["variants::tiles: y[3] of 12: 1e0 instead of 2e0"]);
         let (stopped, _) = FAILED.split_once("test variants::walks").unwrap();
         assert_eq!(Count::of(stopped), Count { passed: 1, failed: 1, ended: false });
+        assert_eq!(failures_of(stopped, false), ["variants::tiles"]);
     }
 
     #[test]
