@@ -31,7 +31,8 @@ pub struct Saved {
 
 impl Saved {
     fn new(shape: Shape, epsilon: f32, moments: &[Moments]) -> Self {
-        let variances = moments.iter().map(|m| m.m2 / shape.count() as f64);
+        let count = shape.count().max(1) as f64;
+        let variances = moments.iter().map(|m| m.m2 / count);
         let means = moments.iter().map(|m| (m.mean, m.mean as f32));
         Self {
             mean: means.clone().map(|(_, rounded)| rounded).collect(),
@@ -60,7 +61,8 @@ const TASKS: usize = 64;
 /// Elements up to which waking other threads takes longer than the work.
 const FEW: u64 = 1 << 15;
 
-/// y = γ·(x − μ)/√(σ² + ε) + β with the statistics of the batch, which it returns.
+/// y = γ·(x − μ)/√(σ² + ε) + β with the statistics of the batch, which it returns. Those of an empty
+/// batch are 0.
 ///
 /// # Panics
 /// If a slice has fewer values than the shape asks for, or the shape no channels.
@@ -136,7 +138,7 @@ pub fn backward(
 }
 
 fn by_columns(shape: Shape) -> bool {
-    shape.layout() == Layout::ChannelsLast || shape.inner() == 1
+    shape.layout() == Layout::ChannelsLast || shape.inner() <= 1
 }
 
 fn tensor(shape: Shape, values: &[f32]) -> &[f32] {

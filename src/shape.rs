@@ -140,3 +140,99 @@ impl fmt::Display for Shape {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Layout::{ChannelsFirst, ChannelsLast};
+
+    /// Each way to make a shape: outer, channels, inner, and how it is told.
+    #[test]
+    fn every_constructor_multiplies_its_axes() {
+        let table = [
+            (Shape::channels_first(2, 3, 5), [2, 3, 5], ChannelsFirst, "[2, 3, 5]"),
+            (Shape::nc(2, 3), [2, 3, 1], ChannelsFirst, "[2, 3, 1]"),
+            (Shape::ncl(2, 3, 5), [2, 3, 5], ChannelsFirst, "[2, 3, 5]"),
+            (Shape::nchw(2, 3, 5, 7), [2, 3, 35], ChannelsFirst, "[2, 3, 35]"),
+            (Shape::ncdhw(2, 3, 5, 7, 11), [2, 3, 385], ChannelsFirst, "[2, 3, 385]"),
+            (Shape::channels_last(6, 5), [6, 5, 1], ChannelsLast, "[6, 5] (channels last)"),
+            (Shape::nhwc(2, 3, 5, 7), [30, 7, 1], ChannelsLast, "[30, 7] (channels last)"),
+        ];
+        for (shape, [outer, channels, inner], layout, told) in table {
+            assert_eq!(shape.layout(), layout);
+            let extents = [shape.outer(), shape.channels() as u64, shape.inner()];
+            assert_eq!(extents, [outer, channels, inner], "{shape}");
+            assert_eq!(shape.count(), outer * inner, "{shape}");
+            assert_eq!(shape.elements(), outer * channels * inner, "{shape}");
+            assert_eq!(shape.to_string(), told);
+            let other = shape.with_outer(9);
+            assert_eq!([other.outer(), other.inner()], [9, inner], "{shape}");
+            assert_eq!((other.channels(), other.layout()), (shape.channels(), layout), "{shape}");
+        }
+    }
+
+    #[test]
+    fn axes_are_counted_from_their_ends() {
+        let first = |dims: &[u64]| Shape::from_dims(dims, ChannelsFirst);
+        let last = |dims: &[u64]| Shape::from_dims(dims, ChannelsLast);
+        assert_eq!(first(&[2, 3]), Some(Shape::nc(2, 3)));
+        assert_eq!(first(&[2, 3, 5, 7]), Some(Shape::nchw(2, 3, 5, 7)));
+        assert_eq!(last(&[2, 3]), Some(Shape::channels_last(2, 3)));
+        assert_eq!(last(&[2, 3, 5, 7]), Some(Shape::nhwc(2, 3, 5, 7)));
+        for none in [first(&[]), first(&[2]), last(&[]), last(&[2])] {
+            assert_eq!(none, None);
+        }
+        let (many, half) = (1 << 32, u64::MAX / 2 + 1);
+        for none in [first(&[1, many]), last(&[1, many]), first(&[1, 1, 2, half])] {
+            assert_eq!(none, None);
+        }
+        assert_eq!(last(&[2, half, 1]), None);
+    }
+
+    /// Indices are where the values are: 0, 1, 2, … in the order of memory.
+    #[test]
+    fn indices_run_through_memory() {
+        for shape in [Shape::ncl(3, 4, 5), Shape::channels_last(7, 6)] {
+            let mut next = 0;
+            for outer in 0..shape.outer() {
+                for channel in 0..shape.channels() {
+                    for inner in 0..shape.inner() {
+                        assert_eq!(shape.index(outer, channel, inner), next, "{shape}");
+                        next += 1;
+                    }
+                }
+            }
+            assert_eq!(next, shape.elements());
+        }
+    }
+
+    #[test]
+    fn what_overflows_saturates() {
+        let (all, half) = (u64::MAX, u32::MAX);
+        assert_eq!(Shape::channels_first(all, 1, 2).count(), all);
+        assert_eq!(Shape::channels_first(all, 2, 1).elements(), all);
+        assert_eq!(Shape::ncdhw(1, 1, half, half, half).inner(), all);
+        assert_eq!(Shape::nhwc(half, half, half, 1).outer(), all);
+    }
+
+    #[test]
+    fn what_no_kernel_can_count_is_refused() {
+        let channels = |shape: Shape| match shape.validate() {
+            Err(Error::InvalidChannels(channels)) => Some(channels),
+            _ => None,
+        };
+        assert_eq!(channels(Shape::nc(1, 0)), Some(0));
+        assert_eq!(channels(Shape::nc(1, (1 << 31) + 1)), Some((1 << 31) + 1));
+        assert!(Shape::nc(1, 1 << 31).validate().is_ok());
+        let overflows =
+            |shape: Shape| matches!(shape.validate(), Err(Error::ShapeOverflow(s)) if s == shape);
+        assert!(Shape::channels_first((1 << 61) - 1, 1, 1).validate().is_ok());
+        assert!(overflows(Shape::channels_first(1 << 61, 1, 1)));
+        assert!(overflows(Shape::channels_first(1 << 30, 2, 1 << 30)));
+        assert!(Shape::channels_first(1 << 30, 1, 1 << 30).validate().is_ok());
+        // An empty tensor all the same.
+        assert!(overflows(Shape::channels_first(0, 1, 1 << 61)));
+        assert!(overflows(Shape::channels_first(1 << 61, 1, 0)));
+        assert!(Shape::channels_first(0, 1, 0).validate().is_ok());
+    }
+}

@@ -12,8 +12,8 @@ mod tolerance;
 
 use cases::{Case, Random};
 use tolerance::{ROUNDOFF, assert_close, assert_within};
-use wgpu_batchnorm::cpu;
 use wgpu_batchnorm::reference::{self, AffineParams};
+use wgpu_batchnorm::{Shape, cpu};
 
 #[test]
 fn cases_agree_with_the_reference() {
@@ -68,7 +68,7 @@ fn check(case: &Case) {
 /// The order of all sums depends on the shape alone.
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
-    let case = Case::new(wgpu_batchnorm::Shape::channels_last(10_000, 24));
+    let case = Case::new(Shape::channels_last(10_000, 24));
     let x = Random(1).normals(case.shape.elements() as usize, 3.0);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
@@ -79,4 +79,23 @@ fn the_number_of_threads_does_not_change_a_bit() {
     };
     assert_eq!(run(1), run(2));
     assert_eq!(run(1), run(5));
+}
+
+/// No value is written, and nothing but zeros comes back.
+#[test]
+fn an_empty_batch_has_statistics_of_zero() {
+    let few_and_many = [3, 100].into_iter().flat_map(|channels| {
+        [Shape::ncl(0, channels, 5), Shape::ncl(4, channels, 0), Shape::channels_last(0, channels)]
+    });
+    for shape in few_and_many {
+        let channels = shape.channels() as usize;
+        let affine = AffineParams::default();
+        let saved = cpu::training(shape, &[], &mut [], 0.25, affine);
+        let zeros = vec![0.0; channels];
+        assert_eq!((&saved.mean, &saved.mean_remainder), (&zeros, &zeros), "{shape}");
+        assert_eq!((&saved.variance, &saved.inv_std), (&zeros, &vec![2.0; channels]), "{shape}");
+        cpu::inference(shape, &[], &mut [], &saved.mean, &saved.variance, 0.25, affine);
+        let gradients = cpu::backward(shape, &[], &[], &mut [], &saved, affine);
+        assert_eq!((&gradients.dgamma, &gradients.dbeta), (&zeros, &zeros), "{shape}");
+    }
 }

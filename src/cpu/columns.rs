@@ -1,4 +1,4 @@
-//! Channels last, or an inner extent of 1: a matrix, whose columns are the channels. Blocks of
+//! Channels last, or an inner extent of 1 at most: a matrix, whose columns are the channels. Blocks of
 //! columns, so that what is kept of each stays in the nearest cache.
 
 use super::accumulate::{Moments, Sums};
