@@ -107,7 +107,8 @@ impl BatchNorm {
     /// # Errors
     /// [`Error::InvalidEpsilon`] if ε is not finite or not above 0; [`Error::InvalidSlope`] if that of
     /// leaky ReLU is not finite; [`Error::LimitExceeded`] if
-    /// the device allows fewer storage buffers, invocations or bytes than the kernels need.
+    /// the device allows fewer storage buffers, invocations or bytes than the kernels need: on a software
+    /// adapter, a workgroup of a vector's width.
     pub fn new(device: &wgpu::Device, descriptor: &BatchNormDescriptor) -> Result<Self, Error> {
         let adapter = Adapter::new(&device.adapter_info(), &device.limits());
         Self::with_adapter(device, descriptor, adapter)
@@ -116,7 +117,8 @@ impl BatchNorm {
     /// As [`new`](Self::new), but plans for `adapter` instead of what the device reports: to tune
     /// for an adapter that wgpu describes badly, or to test one adapter's plans on another.
     ///
-    /// Limits that the device does not have are lowered to what it has.
+    /// Limits that the device does not have are lowered to what it has, and workgroups are no narrower
+    /// than the vectors of a software adapter.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -125,20 +127,22 @@ impl BatchNorm {
         descriptor: &BatchNormDescriptor,
         adapter: Adapter,
     ) -> Result<Self, Error> {
-        let adapter = adapter.within(&Adapter::new(&device.adapter_info(), &device.limits()));
+        let own = Adapter::new(&device.adapter_info(), &device.limits());
+        let adapter = adapter.within(&own);
         descriptor.validate()?;
         let limits = device.limits();
+        let narrowest = own.narrowest_workgroup();
         for (what, need, limit) in [
             (
                 "storage buffers of a kernel",
                 Self::STORAGE_BUFFERS as u64,
                 limits.max_storage_buffers_per_shader_stage as u64,
             ),
-            ("invocations of a workgroup", 1, limits.max_compute_invocations_per_workgroup as u64),
+            ("invocations of a workgroup", narrowest as u64, adapter.max_invocations as u64),
             (
                 "bytes of workgroup memory",
-                BYTES_A_THREAD as u64,
-                limits.max_compute_workgroup_storage_size as u64,
+                (narrowest * BYTES_A_THREAD) as u64,
+                adapter.max_workgroup_memory as u64,
             ),
             ("workgroups of a dispatch", 1, limits.max_compute_workgroups_per_dimension as u64),
             ("bind groups", 1, limits.max_bind_groups as u64),

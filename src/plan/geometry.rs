@@ -31,6 +31,12 @@ impl Adapter {
         previous_power_of_two(wanted.min(self.max_invocations).min(memory).max(1))
     }
 
+    /// Invocations that a workgroup has at least: on a software adapter a vector's. lavapipe (Mesa
+    /// 22.3) leaves loops too early in a workgroup narrower than its vectors, and skips elements.
+    pub(crate) fn narrowest_workgroup(&self) -> u32 {
+        if self.is_cpu { self.subgroup } else { 1 }
+    }
+
     /// Workgroups from which on the adapter is busy, so that channels need not be split.
     fn enough_workgroups(&self) -> u64 {
         if self.is_cpu { 8 } else { 256 }
@@ -172,8 +178,8 @@ impl Geometry {
         }
     }
 
-    /// Workgroup size and lanes. Workgroups are full, whatever there is to do: lavapipe (Mesa 22.3)
-    /// leaves loops too early in a workgroup narrower than its vectors.
+    /// Workgroup size and lanes. Workgroups are full, whatever there is to do: see
+    /// [`Adapter::narrowest_workgroup`].
     pub fn workgroup(&self, adapter: &Adapter, quads: u64, walk: u64) -> (u32, u32) {
         let full = adapter.full_workgroup();
         // A lane should have a block to load at least.

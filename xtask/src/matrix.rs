@@ -15,7 +15,7 @@ const VECTOR_WIDTH: &str = "LP_NATIVE_VECTOR_WIDTH";
 
 /// What a row may take, and a test may lift again. SwiftShader compiles some kernels for minutes, and
 /// takes gigabytes for it.
-const LIMITS: &str = "prlimit --as=8589934592: timeout --signal=KILL 900";
+const LIMITS: &str = "prlimit --as=12884901888: timeout --signal=KILL 900";
 
 /// One row of the table.
 struct Setting {
