@@ -415,5 +415,9 @@ mod tests {
         assert_eq!(running, Statistics { mean: vec![1.0], variance: vec![2.5] });
         update_running(&mut running, &batch, Momentum::Cumulative, RunningVariance::Biased, 2, 4.0);
         assert_eq!(running, Statistics { mean: vec![1.5], variance: vec![2.75] });
+        // One value has no deviation to correct.
+        let batch = Statistics { mean: vec![3.5], variance: vec![0.25] };
+        update_running(&mut running, &batch, half, RunningVariance::Unbiased, 3, 1.0);
+        assert_eq!(running, Statistics { mean: vec![2.5], variance: vec![1.5] });
     }
 }

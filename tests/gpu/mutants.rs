@@ -141,7 +141,8 @@ fn quick(file: &str) -> Vec<Planned> {
         }
         ("walk", _) => {
             let weighted = [weighted(true), weighted(false)].concat();
-            [rows(0), columns(1), grids(), tails(), weighted, fused(rows(1))].concat()
+            let more = [fused(rows(1)), renormalized()].concat();
+            [rows(0), columns(1), grids(), tails(), weighted, more].concat()
         }
         ("", "channel_rows") => [rows(0), options(), tiles(), pieces(), renormalized()].concat(),
         ("", "settings") => renormalized(),
@@ -305,8 +306,13 @@ fn weighted(rows: bool) -> Vec<Planned> {
         let activation = Activation::LeakyRelu(0.2);
         let descriptor = BatchNormDescriptor { activation, running_variance, ..Default::default() };
         let weights = Weighting::Position;
-        cases.push((plan, Case { weights, residual: true, descriptor, ..Case::new(shape) }));
+        let mean = 1e4;
+        cases.push((plan, Case { weights, residual: true, descriptor, mean, ..Case::new(shape) }));
     }
+    // Several blocks a lane, whose pivot is not that of a value without weight.
+    let shape = if rows { Shape::ncl(16, 100, 64) } else { Shape::channels_last(9_001, 8) };
+    let weights = Weighting::Position;
+    cases.push((Software, Case { weights, mean: 1e4, ..Case::new(shape) }));
     if rows {
         // Two values a weight.
         let weights = Weighting::Outer;
@@ -337,6 +343,8 @@ fn tiles() -> Vec<Planned> {
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(700, 5, 64)) }),
         planned(WideTiles, 0, Shape::channels_last(333, 64)),
         planned(WideTiles, 0, Shape::channels_last(8_208, 64)),
+        // As many quads as an invocation may have.
+        planned(Tiles, 0, Shape::channels_last(70, 1024)),
         planned(Tiles, 0, Shape::ncl(20, 50, 48)),
         planned(Tiles, 0, Shape::ncl(37, 6, 49)),
         planned(Tiles, 1, Shape::ncl(20, 50, 49)),
