@@ -116,6 +116,12 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
     });
 }
 
+/// The slot and channel that follow those of a piece.
+fn after(slot: u64, piece: &Piece, shape: Shape) -> (u64, u64) {
+    let end = piece.first_channel + piece.channels;
+    if end == shape.channels() as u64 { (slot + 1, 0) } else { (slot, end) }
+}
+
 #[test]
 fn every_slot_is_filled_by_one_piece_and_split() {
     plans(|_, shape, request, plan| {
@@ -123,17 +129,19 @@ fn every_slot_is_filled_by_one_piece_and_split() {
             return;
         }
         let first = plan.steps[0].kernel;
-        let mut filled = vec![0u32; plan.slots as usize * shape.channels() as usize];
+        let mut filled = Vec::new();
         for step in plan.steps.iter().filter(|s| s.kernel == first) {
-            let piece = &plan.pieces[step.piece];
-            for c in piece.first_channel..piece.first_channel + piece.channels {
-                for split in 0..step.params.splits {
-                    let slot = (step.params.first_slot + split) as u64;
-                    filled[(c * plan.slots as u64 + slot) as usize] += 1;
-                }
+            for split in 0..step.params.splits {
+                filled.push(((step.params.first_slot + split) as u64, &plan.pieces[step.piece]));
             }
         }
-        assert!(filled.iter().all(|&n| n == 1), "{shape} {request:?}: {plan:?}");
+        filled.sort_unstable_by_key(|&(slot, piece)| (slot, piece.first_channel));
+        let mut next = (0, 0);
+        for (slot, piece) in filled {
+            assert_eq!((slot, piece.first_channel), next, "{shape} {request:?}: {plan:?}");
+            next = after(slot, piece, shape);
+        }
+        assert_eq!(next, (plan.slots as u64, 0), "{shape} {request:?}: {plan:?}");
     });
 }
 
@@ -289,15 +297,16 @@ fn bindings_are_counted_in_32_bits() {
 fn each_channel_is_recorded_once() {
     plans(|_, shape, request, plan| {
         let Some(last) = plan.steps.last().map(|step| step.kernel) else { return };
-        let mut recorded = vec![0u32; shape.channels() as usize];
-        for step in plan.steps.iter().filter(|step| step.kernel == last) {
-            let piece = &plan.pieces[step.piece];
-            for c in piece.first_channel..piece.first_channel + piece.channels {
-                let records = step.params.flags & FLAG_RECORD != 0;
-                recorded[c as usize] += records as u32;
-            }
+        let records = |step: &&Step| step.kernel == last && step.params.flags & FLAG_RECORD != 0;
+        let mut recorded: Vec<&Piece> =
+            plan.steps.iter().filter(records).map(|step| &plan.pieces[step.piece]).collect();
+        recorded.sort_unstable_by_key(|piece| piece.first_channel);
+        let mut next = (0, 0);
+        for piece in recorded {
+            assert_eq!((0, piece.first_channel), next, "{shape} {request:?}: {plan:?}");
+            next = after(0, piece, shape);
         }
-        assert!(recorded.iter().all(|&n| n == 1), "{shape} {request:?}: {plan:?}");
+        assert_eq!(next, (1, 0), "{shape} {request:?}: {plan:?}");
     });
 }
 

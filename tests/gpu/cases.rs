@@ -25,6 +25,8 @@ pub enum Weighting {
     /// An outer index: a sample, or, channels last, a row.
     Outer,
     Position,
+    /// A position, and none of the first half counts.
+    Late,
 }
 
 impl Case {

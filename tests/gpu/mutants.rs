@@ -136,7 +136,7 @@ fn quick(file: &str) -> Vec<Planned> {
             [rows(0), rows(1), kept(1), grids(), tails(), weighted(true), pieces()].concat()
         }
         ("walk", "map_columns") => {
-            let more = [kept(0), weighted(false), pieces(), options(), renormalized()].concat();
+            let more = [kept(0), tails(), weighted(false), pieces(), options(), renormalized()].concat();
             [columns(0), columns(1), grids(), more].concat()
         }
         ("walk", _) => {
@@ -313,6 +313,10 @@ fn weighted(rows: bool) -> Vec<Planned> {
     let shape = if rows { Shape::ncl(16, 100, 64) } else { Shape::channels_last(9_001, 8) };
     let weights = Weighting::Position;
     cases.push((Software, Case { weights, mean: 1e4, ..Case::new(shape) }));
+    // Blocks in which nothing counts, and then some in which something does.
+    let shape = if rows { Shape::ncl(19, 3, 64) } else { Shape::channels_last(601, 8) };
+    let weights = Weighting::Late;
+    cases.push((Software, Case { weights, mean: 1e4, ..Case::new(shape) }));
     if rows {
         // Two values a weight.
         let weights = Weighting::Outer;
@@ -343,18 +347,23 @@ fn tiles() -> Vec<Planned> {
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(700, 5, 64)) }),
         planned(WideTiles, 0, Shape::channels_last(333, 64)),
         planned(WideTiles, 0, Shape::channels_last(8_208, 64)),
-        // As many quads as an invocation may have.
-        planned(Tiles, 0, Shape::channels_last(70, 1024)),
+        // As many quads as an invocation may have, in more than one group of blocks.
+        planned(Tiles, 0, Shape::channels_last(300, 1024)),
         planned(Tiles, 0, Shape::ncl(20, 50, 48)),
+        // One column more than fours, and three.
         planned(Tiles, 0, Shape::ncl(37, 6, 49)),
+        planned(Tiles, 0, Shape::ncl(37, 6, 51)),
         planned(Tiles, 1, Shape::ncl(20, 50, 49)),
         planned(Tiles, 3, Shape::channels_last(5_000, 7)),
     ]
 }
 
 fn fused_tiles() -> Vec<Planned> {
-    let cases = tiles().into_iter().take(3).collect();
-    [fused(cases), renormalized().split_off(5)].concat()
+    let cases: Vec<Planned> = tiles().into_iter().take(3).collect();
+    // Split, so that what is written beyond one split is another's.
+    let shape = Shape::channels_last(36_997, 32);
+    let over = (TileGrids, Case { in_place: true, ..Case::new(shape) });
+    [fused(cases), renormalized().split_off(5), vec![over]].concat()
 }
 
 fn pieces() -> Vec<Planned> {

@@ -460,11 +460,12 @@ impl Data {
         let count = match case.weights {
             Weighting::Nothing => None,
             Weighting::Outer => Some(shape.outer()),
-            Weighting::Position => Some(shape.count()),
+            Weighting::Position | Weighting::Late => Some(shape.count()),
         };
         // A third have no weight, a third weight 1.
         let weights = count.map(|count| {
-            let weight = |_| match random.next_u64() % 3 {
+            let weight = |position| match random.next_u64() % 3 {
+                _ if case.weights == Weighting::Late && position < count / 2 => 0.0,
                 0 => 0.0,
                 1 => 1.0,
                 _ => random.uniform() as f32 * 2.0,
