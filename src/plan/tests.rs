@@ -17,7 +17,9 @@ const LAVAPIPE: Adapter = Adapter { is_cpu: true, subgroup: 8, alignment: 32, ..
 const NO_TILES: Adapter = Adapter { tiles_from: u64::MAX, ..LAVAPIPE };
 /// Small enough that small tensors need pieces and grids of two dimensions.
 const TINY: Adapter = Adapter { max_binding: 4096, max_workgroups: 50, ..LAVAPIPE };
-const ADAPTERS: [Adapter; 4] = [GPU, LAVAPIPE, NO_TILES, TINY];
+/// Whose workgroup memory decides how large a workgroup is.
+const FORGETFUL: Adapter = Adapter { max_workgroup_memory: 1_000, ..GPU };
+const ADAPTERS: [Adapter; 5] = [GPU, LAVAPIPE, NO_TILES, TINY, FORGETFUL];
 const PASSES: [Pass; 4] = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
 
 fn shapes() -> Vec<Shape> {
@@ -33,6 +35,8 @@ fn shapes() -> Vec<Shape> {
             shapes.push(Shape::channels_last(outer * 37, channels as u32));
         }
     }
+    // Channels beyond a small binding, which are cut.
+    shapes.extend([Shape::ncl(3, 2, 2_005), Shape::ncl(1, 1, 30_000), Shape::ncl(2, 3, 1_001)]);
     shapes
 }
 
@@ -78,6 +82,120 @@ fn pieces_cover_every_element_once() {
         }
         assert_eq!(end, shape.elements(), "{shape}");
     });
+}
+
+/// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
+/// shaders/walk/map_columns.wgsl and shaders/tile/map.wgsl go about it.
+fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
+    let p = step.params;
+    let mut elements = Vec::new();
+    for split in 0..p.splits {
+        let (first, end) = (split * p.chunk, (split + 1) * p.chunk);
+        if plan.mapping == Mapping::Rows {
+            let length = p.outer * p.inner;
+            let end = end.min(length.div_ceil(4));
+            for first in (first..end).take(p.lanes as usize) {
+                let mut inner = first * 4 % p.inner;
+                let mut at = first * 4 / p.inner * p.outer_stride + channel * p.inner + inner;
+                for quad in (first..end).step_by(p.lanes as usize) {
+                    let (mut next, mut along) = (at, inner);
+                    for _ in 0..(length - quad * 4).min(4) {
+                        elements.push(next);
+                        (next, along) = (next.wrapping_add(1), along + 1);
+                        if along == p.inner {
+                            (next, along) = (next.wrapping_add(p.outer_stride - p.inner), 0);
+                        }
+                    }
+                    (at, inner) = (at.wrapping_add(p.step_at), inner + p.step_inner);
+                    if inner >= p.inner {
+                        inner -= p.inner;
+                        at = at.wrapping_add(p.outer_stride - p.inner);
+                    }
+                }
+            }
+            continue;
+        }
+        for row in first..end.min(p.outer) {
+            elements.extend((0..p.inner).map(|k| match plan.mapping {
+                Mapping::Tiles => {
+                    let tile = channel / p.group * p.group;
+                    let column = (channel - tile) * p.channel_step + k * p.column_step;
+                    row * p.outer_stride + tile * p.inner + column
+                }
+                _ => row * p.outer_stride + channel * p.inner + k,
+            }));
+        }
+    }
+    elements.sort_unstable();
+    elements
+}
+
+#[test]
+fn each_value_of_a_channel_is_visited_once() {
+    plans(|_, shape, request, plan| {
+        // Few of the plans, but each of the ways to cut a tensor.
+        let small = shape.elements() <= 1_500 || shape.inner() > 1_000;
+        if !small || !(request.weighted || request.in_parts || request.offsets == [0]) {
+            return;
+        }
+        let (channels, inner) = (shape.channels() as u64, shape.inner());
+        for step in &plan.steps {
+            let (piece, p) = (&plan.pieces[step.piece], step.params);
+            assert_eq!(
+                [p.outer, p.channels, p.inner].map(u64::from),
+                [piece.outer, piece.channels, piece.inner]
+            );
+            assert_eq!(p.first_channel as u64, piece.first_channel);
+            assert_eq!(p.count, shape.count() as f32);
+            let position = piece.start / (channels * inner) * inner + piece.start % inner;
+            if plan.mapping != Mapping::Tiles {
+                assert_eq!(p.first_position as u64, position, "{shape}: {step:?}");
+            }
+            if step.kernel == Kernel::BackwardInput && !request.walks_twice() {
+                continue;
+            }
+            for channel in [0, p.channels / 2, p.channels - 1] {
+                let of_channel = |&element: &u64| {
+                    let element = piece.start + element;
+                    let of = (element / inner) % channels;
+                    of == piece.first_channel + channel as u64
+                };
+                let wanted: Vec<u32> =
+                    (0..piece.length).filter(of_channel).map(|e| e as u32).collect();
+                let visited = elements_of(plan, step, channel);
+                assert!(visited == wanted, "{shape} {request:?}: channel {channel} of {step:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_no_binding_holds_is_refused() {
+    let planned = |adapter: Adapter, shape| {
+        let plan = Plan::new(&adapter, shape, &Request::new(Pass::Training, &[]));
+        plan.map(|plan| plan.pieces.len()).map_err(|error| match error {
+            Error::LimitExceeded { what, need, limit } => (what, need, limit),
+            other => panic!("{other}"),
+        })
+    };
+    // A binding of `TINY` covers 1,016 values, and what an aligned offset takes.
+    let row = "one row of channels in a storage binding, in bytes";
+    assert_eq!(planned(TINY, Shape::channels_last(10, 1_016)), Ok(10));
+    assert_eq!(planned(TINY, Shape::channels_last(10, 1_017)), Err((row, 4_068, 4_064)));
+    let pieces = "pieces of a tensor";
+    assert_eq!(planned(TINY, Shape::ncl(1 << 16, 1, 1_016)), Ok(1 << 16));
+    assert_eq!(
+        planned(TINY, Shape::ncl((1 << 16) + 1, 1, 1_016)),
+        Err((pieces, (1 << 16) + 1, 1 << 16))
+    );
+    let nothing = Adapter { max_binding: 32, ..TINY };
+    assert_eq!(planned(nothing, Shape::ncl(10, 1, 10)), Err((row, 40, 0)));
+}
+
+#[test]
+fn a_software_adapter_wants_whole_vectors() {
+    assert_eq!([GPU, LAVAPIPE].map(|adapter| adapter.narrowest_workgroup()), [1, 8]);
+    assert_eq!([GPU, LAVAPIPE, FORGETFUL].map(|adapter| adapter.full_workgroup()), [256, 8, 16]);
 }
 
 #[test]

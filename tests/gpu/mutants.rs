@@ -136,7 +136,8 @@ fn quick(file: &str) -> Vec<Planned> {
             [rows(0), rows(1), kept(1), grids(), tails(), weighted(true), pieces()].concat()
         }
         ("walk", "map_columns") => {
-            let more = [kept(0), tails(), weighted(false), pieces(), options(), renormalized()].concat();
+            let more =
+                [kept(0), tails(), weighted(false), pieces(), options(), renormalized()].concat();
             [columns(0), columns(1), grids(), more].concat()
         }
         ("walk", _) => {
