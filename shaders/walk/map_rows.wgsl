@@ -56,12 +56,12 @@ fn cursor(p: Place) -> Cursor {
     return Cursor(at, inner, line, blocks, quads - blocks * BLOCK);
 }
 
-// The element after one of the channel's line, and its index along inner.
+// The element after one of the channel's line, and its index along inner. By `select`, here and
+// below: branches for each of a block's quads, one after the other, take SwiftShader minutes to
+// compile.
 fn along(at: vec2u) -> vec2u {
-    if at.y + 1u == local.inner {
-        return vec2u(at.x + 1u + (local.outer_stride - local.inner), 0u);
-    }
-    return at + 1u;
+    let next_row = vec2u(at.x + 1u + (local.outer_stride - local.inner), 0u);
+    return select(at + 1u, next_row, at.y + 1u == local.inner);
 }
 
 // The quad under the cursor, which moves on to the thread's next.
@@ -81,10 +81,9 @@ fn next(c: ptr<function, Cursor>) -> Quad {
     }
     (*c).at += local.step_at;
     (*c).inner += local.step_inner;
-    if (*c).inner >= local.inner {
-        (*c).inner -= local.inner;
-        (*c).at += local.outer_stride - local.inner;
-    }
+    let wraps = (*c).inner >= local.inner;
+    (*c).inner -= select(0u, local.inner, wraps);
+    (*c).at += select(0u, local.outer_stride - local.inner, wraps);
     return q;
 }
 
