@@ -161,8 +161,9 @@ impl Geometry {
             (true, Mapping::Tiles) => walk / 64,
             (true, _) => u64::MAX,
             _ if groups >= adapter.enough_workgroups() => 1,
-            // Each workgroup merges all partials of its channels: as much work as 4 rows each.
-            (_, Mapping::Tiles) => (walk / 128).isqrt().min(room / turns),
+            // Each workgroup merges all partials of its channels: as much work as 4 rows each. A
+            // multiple of four, since few workgroups on few cores leave some of them idle in the end.
+            (_, Mapping::Tiles) => (walk / 128).isqrt().next_multiple_of(4).min(room / turns),
             _ => room.min(MAX_SLOTS) / turns,
         };
         let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
