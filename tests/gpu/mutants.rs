@@ -315,7 +315,7 @@ fn weighted(rows: bool) -> Vec<Planned> {
     let weights = Weighting::Position;
     cases.push((Software, Case { weights, mean: 1e4, ..Case::new(shape) }));
     // Blocks in which nothing counts, and then some in which something does.
-    let shape = if rows { Shape::ncl(19, 3, 64) } else { Shape::channels_last(601, 8) };
+    let shape = if rows { Shape::ncl(19, 9, 64) } else { Shape::channels_last(150, 260) };
     let weights = Weighting::Late;
     cases.push((Software, Case { weights, mean: 1e4, ..Case::new(shape) }));
     if rows {
