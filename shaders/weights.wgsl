@@ -5,24 +5,21 @@
 
 @group(0) @binding(9) var<storage, read_write> weights: array<f32>;
 
-fn weight_at(position: u32) -> f32 {
-    let at = local.first_position + position;
-    if local.weight_span == 1u {
-        return weights[local.weights_at + at];
-    }
-    return weights[local.weights_at + at / local.weight_span];
-}
-
 fn weights_of(q: Quad) -> vec4f {
     if !WEIGHTED {
         return keep(q, vec4f(1.0));
     }
-    let first = weight_at(q.position);
-    var w = vec4f(first);
+    var at = vec4u(local.first_position + q.position) + vec4u(0u, 1u, 2u, 3u);
+    // Division is slow, and mostly by 1.
+    if local.weight_span > 1u {
+        at /= local.weight_span;
+    }
+    at += local.weights_at;
+    var w = vec4f(weights[at.x]);
     if VALUES_A_QUAD > 1u {
-        w.y = weight_at(q.position + 1u);
-        w.z = weight_at(q.position + 2u);
-        w.w = weight_at(q.position + 3u);
+        w.y = weights[at.y];
+        w.z = weights[at.z];
+        w.w = weights[at.w];
     }
     // What is below 0, or no number, counts as 0.
     return keep(q, select(vec4f(), w, w > vec4f()));
