@@ -13,9 +13,9 @@ const SWIFTSHADER: &str = "WGPU_BATCHNORM_SWIFTSHADER";
 const ADAPTER: &str = "WGPU_BATCHNORM_ADAPTER";
 const VECTOR_WIDTH: &str = "LP_NATIVE_VECTOR_WIDTH";
 
-/// What a row may take, and a test may lift again. SwiftShader compiles some kernels for minutes, and
-/// takes gigabytes for it.
-const LIMITS: &str = "prlimit --as=12884901888: timeout --signal=KILL 900";
+/// What a row may take, and a test may lift again. A kernel with many branches keeps SwiftShader's
+/// compiler busy for minutes, until there is no memory left.
+const LIMITS: &str = "prlimit --as=17179869184: timeout --signal=KILL 900";
 
 /// One row of the table.
 struct Setting {
