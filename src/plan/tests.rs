@@ -1,5 +1,8 @@
 //! The plans of thousands of shapes: every element once, within limits.
 
+mod table;
+mod visits;
+
 use super::geometry::BYTES_A_THREAD;
 use super::*;
 
@@ -83,91 +86,6 @@ fn pieces_cover_every_element_once() {
             end += piece.length;
         }
         assert_eq!(end, shape.elements(), "{shape}");
-    });
-}
-
-/// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
-/// shaders/walk/map_columns.wgsl and shaders/tile/map.wgsl go about it.
-fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
-    let p = step.params;
-    let mut elements = Vec::new();
-    for split in 0..p.splits {
-        let (first, end) = (split * p.chunk, (split + 1) * p.chunk);
-        if plan.mapping == Mapping::Rows {
-            let length = p.outer * p.inner;
-            let end = end.min(length.div_ceil(4));
-            for first in (first..end).take(p.lanes as usize) {
-                let mut inner = first * 4 % p.inner;
-                let mut at = first * 4 / p.inner * p.outer_stride + channel * p.inner + inner;
-                for quad in (first..end).step_by(p.lanes as usize) {
-                    let (mut next, mut along) = (at, inner);
-                    for _ in 0..(length - quad * 4).min(4) {
-                        elements.push(next);
-                        (next, along) = (next.wrapping_add(1), along + 1);
-                        if along == p.inner {
-                            (next, along) = (next.wrapping_add(p.outer_stride - p.inner), 0);
-                        }
-                    }
-                    (at, inner) = (at.wrapping_add(p.step_at), inner + p.step_inner);
-                    if inner >= p.inner {
-                        inner -= p.inner;
-                        at = at.wrapping_add(p.outer_stride - p.inner);
-                    }
-                }
-            }
-            continue;
-        }
-        for row in first..end.min(p.outer) {
-            elements.extend((0..p.inner).map(|k| match plan.mapping {
-                Mapping::Tiles => {
-                    let tile = channel / p.group * p.group;
-                    let column = (channel - tile) * p.channel_step + k * p.column_step;
-                    row * p.outer_stride + tile * p.inner + column
-                }
-                _ => row * p.outer_stride + channel * p.inner + k,
-            }));
-        }
-    }
-    elements.sort_unstable();
-    elements
-}
-
-#[test]
-fn each_value_of_a_channel_is_visited_once() {
-    plans(|_, shape, request, plan| {
-        // Few of the plans, but each of the ways to cut a tensor.
-        let small = shape.elements() <= 1_500 || shape.inner() > 1_000;
-        if !small || !(request.weighted || request.in_parts || request.offsets == [0]) {
-            return;
-        }
-        let (channels, inner) = (shape.channels() as u64, shape.inner());
-        for step in &plan.steps {
-            let (piece, p) = (&plan.pieces[step.piece], step.params);
-            assert_eq!(
-                [p.outer, p.channels, p.inner].map(u64::from),
-                [piece.outer, piece.channels, piece.inner]
-            );
-            assert_eq!(p.first_channel as u64, piece.first_channel);
-            assert_eq!(p.count, shape.count() as f32);
-            let position = piece.start / (channels * inner) * inner + piece.start % inner;
-            if plan.mapping != Mapping::Tiles {
-                assert_eq!(p.first_position as u64, position, "{shape}: {step:?}");
-            }
-            if step.kernel == Kernel::BackwardInput && !request.walks_twice() {
-                continue;
-            }
-            for channel in [0, p.channels / 2, p.channels - 1] {
-                let of_channel = |&element: &u64| {
-                    let element = piece.start + element;
-                    let of = (element / inner) % channels;
-                    of == piece.first_channel + channel as u64
-                };
-                let wanted: Vec<u32> =
-                    (0..piece.length).filter(of_channel).map(|e| e as u32).collect();
-                let visited = elements_of(plan, step, channel);
-                assert!(visited == wanted, "{shape} {request:?}: channel {channel} of {step:?}");
-            }
-        }
     });
 }
 
@@ -437,41 +355,4 @@ fn an_empty_batch_has_no_steps() {
             assert!(Plan::new(&GPU, shape, &Request::new(pass, &[])).unwrap().steps.is_empty());
         }
     }
-}
-
-/// A line for each of what networks use: what was decided, by the measurements in benches/record and
-/// by the rules of GPUs. Who decides otherwise finds here which shapes it touches.
-#[test]
-fn plans_are_those_of_the_table() {
-    let maps = [(64, 12_544), (256, 3_136), (512, 784), (1_024, 196), (2_048, 49)];
-    let maps = maps.into_iter().flat_map(|(channels, inner)| {
-        [Shape::ncl(64, channels, inner), Shape::nhwc(64, inner, 1, channels)]
-    });
-    let rows = [(32, 64), (1_000, 7), (65_536, 64), (1_024, 4_096), (16, 1_000_000)];
-    let rows = rows.into_iter().map(|(n, channels)| Shape::nc(n, channels));
-    let lines = [Shape::ncl(1, 1, 1 << 26), Shape::ncl(5, 3, 1_001), Shape::ncl(31, 5, 3)];
-    let shapes: Vec<Shape> = maps.chain(rows).chain(lines).collect();
-    let mut table = String::new();
-    for (adapter, name) in [(GPU, "GPU"), (LARGE, "software")] {
-        for pass in [Pass::Training, Pass::Inference, Pass::Backward] {
-            for &shape in &shapes {
-                let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
-                let step = plan.steps.last().unwrap();
-                let (path, mapping) = (format!("{:?}", plan.path), format!("{:?}", plan.mapping));
-                let size = format!("{}/{}", plan.workgroup, plan.lanes);
-                let grid = step.workgroups.map(|n| n.to_string()).join("x");
-                let (pieces, splits) = (plan.pieces.len(), step.params.splits);
-                let tiles = plan.mapping == Mapping::Tiles;
-                let (group, kept) = (if tiles { step.params.group } else { 0 }, plan.kept);
-                let (pass, shape) = (format!("{pass:?}"), shape.to_string());
-                table += &format!(
-                    "{name:8} {pass:9} {shape:34} {mapping:7} {:6} {path:6} {size:>7} {kept:4} \
-                     {group:7} {pieces:6} {splits:6} {grid:>11}\n",
-                    format!("{:?}", plan.access),
-                );
-            }
-        }
-    }
-    let (head, recorded) = include_str!("table.txt").split_once('\n').unwrap();
-    assert!(table == recorded, "it would be:\n{head}\n{table}");
 }

@@ -1,0 +1,88 @@
+//! The way of the kernels over a tensor, by the parameter blocks of a plan.
+
+use super::*;
+
+/// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
+/// shaders/walk/map_columns.wgsl and shaders/tile/map.wgsl go about it.
+fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
+    let p = step.params;
+    let mut elements = Vec::new();
+    for split in 0..p.splits {
+        let (first, end) = (split * p.chunk, (split + 1) * p.chunk);
+        if plan.mapping == Mapping::Rows {
+            let length = p.outer * p.inner;
+            let end = end.min(length.div_ceil(4));
+            for first in (first..end).take(p.lanes as usize) {
+                let mut inner = first * 4 % p.inner;
+                let mut at = first * 4 / p.inner * p.outer_stride + channel * p.inner + inner;
+                for quad in (first..end).step_by(p.lanes as usize) {
+                    let (mut next, mut along) = (at, inner);
+                    for _ in 0..(length - quad * 4).min(4) {
+                        elements.push(next);
+                        (next, along) = (next.wrapping_add(1), along + 1);
+                        if along == p.inner {
+                            (next, along) = (next.wrapping_add(p.outer_stride - p.inner), 0);
+                        }
+                    }
+                    (at, inner) = (at.wrapping_add(p.step_at), inner + p.step_inner);
+                    if inner >= p.inner {
+                        inner -= p.inner;
+                        at = at.wrapping_add(p.outer_stride - p.inner);
+                    }
+                }
+            }
+            continue;
+        }
+        for row in first..end.min(p.outer) {
+            elements.extend((0..p.inner).map(|k| match plan.mapping {
+                Mapping::Tiles => {
+                    let tile = channel / p.group * p.group;
+                    let column = (channel - tile) * p.channel_step + k * p.column_step;
+                    row * p.outer_stride + tile * p.inner + column
+                }
+                _ => row * p.outer_stride + channel * p.inner + k,
+            }));
+        }
+    }
+    elements.sort_unstable();
+    elements
+}
+
+#[test]
+fn each_value_of_a_channel_is_visited_once() {
+    plans(|_, shape, request, plan| {
+        // Few of the plans, but each of the ways to cut a tensor.
+        let small = shape.elements() <= 1_500 || shape.inner() > 1_000;
+        if !small || !(request.weighted || request.in_parts || request.offsets == [0]) {
+            return;
+        }
+        let (channels, inner) = (shape.channels() as u64, shape.inner());
+        for step in &plan.steps {
+            let (piece, p) = (&plan.pieces[step.piece], step.params);
+            assert_eq!(
+                [p.outer, p.channels, p.inner].map(u64::from),
+                [piece.outer, piece.channels, piece.inner]
+            );
+            assert_eq!(p.first_channel as u64, piece.first_channel);
+            assert_eq!(p.count, shape.count() as f32);
+            let position = piece.start / (channels * inner) * inner + piece.start % inner;
+            if plan.mapping != Mapping::Tiles {
+                assert_eq!(p.first_position as u64, position, "{shape}: {step:?}");
+            }
+            if step.kernel == Kernel::BackwardInput && !request.walks_twice() {
+                continue;
+            }
+            for channel in [0, p.channels / 2, p.channels - 1] {
+                let of_channel = |&element: &u64| {
+                    let element = piece.start + element;
+                    let of = (element / inner) % channels;
+                    of == piece.first_channel + channel as u64
+                };
+                let wanted: Vec<u32> =
+                    (0..piece.length).filter(of_channel).map(|e| e as u32).collect();
+                let visited = elements_of(plan, step, channel);
+                assert!(visited == wanted, "{shape} {request:?}: channel {channel} of {step:?}");
+            }
+        }
+    });
+}
