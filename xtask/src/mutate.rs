@@ -204,4 +204,12 @@ mod tests {
         assert!(parsed(&["--every"]).unwrap_err().contains("number"));
         assert!(parsed(&["--fast"]).unwrap_err().contains("--fast"));
     }
+
+    #[test]
+    fn known_mutants_are_mutants() {
+        let root = root().unwrap();
+        let known = Known::read(&root.join("xtask/mutants.txt")).unwrap();
+        let idle = known.idle(&chosen(&root.join("shaders"), &parsed(&[]).unwrap()).unwrap());
+        assert!(idle.is_empty(), "no such mutants:\n{}", idle.join("\n"));
+    }
 }

@@ -55,11 +55,24 @@ impl Known {
     }
 
     pub fn reason(&self, mutant: &Mutant) -> Option<&str> {
+        self.0.iter().find(|entry| entry.means(mutant)).map(|entry| entry.reason.as_str())
+    }
+
+    /// Those that mean none of the mutants: the shader has changed since, or a line is misspelt.
+    #[cfg(test)]
+    pub fn idle(&self, mutants: &[Mutant]) -> Vec<String> {
+        let idle = self.0.iter().filter(|entry| !mutants.iter().any(|mutant| entry.means(mutant)));
+        idle.map(|Entry { file, before, after, .. }| format!("{file}\n- {before}\n+ {after}"))
+            .collect()
+    }
+}
+
+impl Entry {
+    fn means(&self, mutant: &Mutant) -> bool {
         let (before, after) = (mutant.before.trim_end(), mutant.after.trim_end());
-        let mut of_file = self.0.iter().filter(|entry| entry.file == mutant.file);
-        let entry = of_file
-            .find(|entry| entry.before == before && (entry.after == "*" || entry.after == after));
-        entry.map(|entry| entry.reason.as_str())
+        self.file == mutant.file
+            && self.before == before
+            && (self.after == "*" || self.after == after)
     }
 }
 
