@@ -10,6 +10,28 @@ var<private> group_pivots: array<vec4f, MAX_QUADS>;
 var<private> group_means: array<vec4f, MAX_QUADS>;
 var<private> group_m2s: array<vec4f, MAX_QUADS>;
 
+// The pivots of a group, from its first block. A loop of its own, since a branch around loads costs a
+// software adapter most of the loads, taken or not.
+fn find_pivots(w: Tile, thread: u32, row: u32) {
+    let quads = quads(w, thread);
+    let stride = local.outer_stride;
+    for (var k = 0u; k < quads; k++) {
+        let first = first_column(k, thread);
+        let i = at(w, row, first);
+        let x0 = load_x(quad(w, first, i));
+        let x1 = load_x(quad(w, first, i + stride));
+        let x2 = load_x(quad(w, first, i + 2u * stride));
+        let x3 = load_x(quad(w, first, i + 3u * stride));
+        let x4 = load_x(quad(w, first, i + 4u * stride));
+        let x5 = load_x(quad(w, first, i + 5u * stride));
+        let x6 = load_x(quad(w, first, i + 6u * stride));
+        let x7 = load_x(quad(w, first, i + 7u * stride));
+        group_pivots[k] = middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7);
+        group_means[k] = vec4f();
+        group_m2s[k] = vec4f();
+    }
+}
+
 // Shares pivot, mean and M2 of every column.
 fn share_moments(w: Tile, thread: u32) {
     let quads = quads(w, thread);
@@ -18,6 +40,9 @@ fn share_moments(w: Tile, thread: u32) {
     var row = w.first_row;
     var blocks = 0u;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {
+        if blocks == 0u {
+            find_pivots(w, thread, row);
+        }
         let weight = 1.0 / f32(blocks + 1u);
         let between = f32(BLOCK * blocks) * weight;
         for (var k = 0u; k < quads; k++) {
@@ -27,15 +52,6 @@ fn share_moments(w: Tile, thread: u32) {
             let x1 = load_x(quad(w, first, i + stride));
             let x2 = load_x(quad(w, first, i + 2u * stride));
             let x3 = load_x(quad(w, first, i + 3u * stride));
-            if blocks == 0u {
-                let x4 = load_x(quad(w, first, i + 4u * stride));
-                let x5 = load_x(quad(w, first, i + 5u * stride));
-                let x6 = load_x(quad(w, first, i + 6u * stride));
-                let x7 = load_x(quad(w, first, i + 7u * stride));
-                group_pivots[k] = middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7);
-                group_means[k] = vec4f();
-                group_m2s[k] = vec4f();
-            }
             let pivot = group_pivots[k];
             let half = part_of(x0, x1, x2, x3, FourWeights(), pivot);
             let x4 = load_x(quad(w, first, i + 4u * stride));

@@ -57,6 +57,8 @@ fn share_sums(w: Tile, thread: u32) {
     for (var k = 0u; k < quads; k++) {
         dz_sums[k] = vec4f();
         dz_x_sums[k] = vec4f();
+        group_dz_sums[k] = vec4f();
+        group_dz_x_sums[k] = vec4f();
     }
     var row = w.first_row;
     var blocks = 0u;
@@ -75,19 +77,16 @@ fn share_sums(w: Tile, thread: u32) {
             let q7 = quad(w, first, i + 7u * stride);
             let half = sums_of_four(q0, q1, q2, q3, a);
             let block = add(half, sums_of_four(q4, q5, q6, q7, a));
-            if blocks == 0u {
-                group_dz_sums[k] = block.dz;
-                group_dz_x_sums[k] = block.dz_x;
-            } else {
-                group_dz_sums[k] += block.dz;
-                group_dz_x_sums[k] += block.dz_x;
-            }
+            group_dz_sums[k] += block.dz;
+            group_dz_x_sums[k] += block.dz_x;
         }
         blocks += 1u;
         if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
             for (var k = 0u; k < quads; k++) {
                 dz_sums[k] += group_dz_sums[k];
                 dz_x_sums[k] += group_dz_x_sums[k];
+                group_dz_sums[k] = vec4f();
+                group_dz_x_sums[k] = vec4f();
             }
             blocks = 0u;
         }

@@ -59,9 +59,13 @@ fn moments_of(start: Cursor) -> Moments {
         // that what the data begins with does not matter for all of it.
         let blocks = min(left, BLOCKS_A_GROUP);
         var pivot = vec4f();
+        // Outside the loop: a software adapter pays for a branch in it, taken or not.
+        if !WEIGHTED {
+            pivot = pivot_of(c);
+        }
         var group = Part();
         for (var k = 0u; k < blocks; k++) {
-            if k == 0u || (WEIGHTED && group.count == 0.0) {
+            if WEIGHTED && group.count == 0.0 {
                 pivot = pivot_of(c);
             }
             let half = next_part(&c, pivot);
