@@ -35,6 +35,11 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// Of sums Σdy·(x − rounded mean), for which `center` has the mean and what rounding took from it.
+    pub fn around(center: (f32, f32), dy: f64, dy_x: f64) -> Self {
+        Self { dy, dy_x: dy_x - center.1 as f64 * dy }
+    }
+
     pub fn add(self, other: Self) -> Self {
         Self { dy: self.dy + other.dy, dy_x: self.dy_x + other.dy_x }
     }
@@ -148,24 +153,24 @@ impl SumsOf {
     }
 
     fn add_run(&mut self, x: &[f32], dy: &[f32]) {
-        let ((mean, remainder), run) = (self.center, &mut self.run);
+        let (mean, run) = (self.center.0, &mut self.run);
         let (mut x_chunks, mut dy_chunks) = (x.chunks_exact(LANES), dy.chunks_exact(LANES));
         for (x, dy) in (&mut x_chunks).zip(&mut dy_chunks) {
             for k in 0..LANES {
                 run.first[k] += dy[k];
-                run.second[k] += dy[k] * ((x[k] - mean) - remainder);
+                run.second[k] += dy[k] * (x[k] - mean);
             }
         }
         let rest = x_chunks.remainder().iter().zip(dy_chunks.remainder());
         for (k, (x, dy)) in rest.enumerate() {
             run.first[k] += dy;
-            run.second[k] += dy * ((x - mean) - remainder);
+            run.second[k] += dy * (x - mean);
         }
         run.count += x.len();
     }
 
     pub fn finish(self) -> Sums {
         let (dy, dy_x) = self.run.totals();
-        self.total.add(Sums { dy, dy_x })
+        self.total.add(Sums::around(self.center, dy, dy_x))
     }
 }

@@ -157,9 +157,8 @@ fn range(shape: Shape) -> usize {
 
 pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
     let columns = shape.channels() as usize;
-    let Normalize { mean, remainder, scale, shift } = maps;
-    let (mean, remainder) = (&mean[..columns], &remainder[..columns]);
-    let (scale, shift) = (&scale[..columns], &shift[..columns]);
+    let Normalize { mean, scale, shift } = maps;
+    let (mean, scale, shift) = (&mean[..columns], &scale[..columns], &shift[..columns]);
     in_parallel(shape, y.chunks_mut(range(shape)).collect(), |task, y: &mut [f32]| {
         let x = &x[task * range(shape)..][..y.len()];
         let whole = y.len() / (WRITTEN * columns) * WRITTEN * columns;
@@ -168,13 +167,13 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
         for (x, y) in x.chunks_exact(WRITTEN * columns).zip(y.chunks_exact_mut(WRITTEN * columns)) {
             let ([a, b, c, d], [p, q, r, s]) = (four(x, columns), four_mut(y, columns));
             for k in 0..columns {
-                let one = |x: f32| ((x - mean[k]) - remainder[k]) * scale[k] + shift[k];
+                let one = |x: f32| (x - mean[k]) * scale[k] + shift[k];
                 (p[k], q[k], r[k], s[k]) = (one(a[k]), one(b[k]), one(c[k]), one(d[k]));
             }
         }
         for (x, y) in x_rest.chunks_exact(columns).zip(y_rest.chunks_exact_mut(columns)) {
             for k in 0..columns {
-                y[k] = ((x[k] - mean[k]) - remainder[k]) * scale[k] + shift[k];
+                y[k] = (x[k] - mean[k]) * scale[k] + shift[k];
             }
         }
     });
@@ -190,7 +189,6 @@ pub fn sums(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved) -> Vec<Sums> {
 fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) -> Vec<Sums> {
     let columns = block.columns.len();
     let mean = &saved.mean[block.columns.clone()];
-    let remainder = &saved.mean_remainder[block.columns.clone()];
     let mut totals = vec![Sums::default(); columns];
     let (mut sums, mut products) = ([0f32; WIDTH], [0f32; WIDTH]);
     for run in block.runs() {
@@ -201,7 +199,7 @@ fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) ->
         for row in (run.start..whole).step_by(ROWS) {
             let (x, dy) = (block.eight(shape, x, row), block.eight(shape, dy, row));
             for k in 0..columns {
-                let product = |row: usize| dy[row][k] * ((x[row][k] - mean[k]) - remainder[k]);
+                let product = |row: usize| dy[row][k] * (x[row][k] - mean[k]);
                 sums[k] += pairwise(dy.map(|row| row[k]));
                 products[k] += pairwise(std::array::from_fn(product));
             }
@@ -210,11 +208,12 @@ fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) ->
             let (x, dy) = (block.of(shape, x, row), block.of(shape, dy, row));
             for k in 0..columns {
                 sums[k] += dy[k];
-                products[k] += dy[k] * ((x[k] - mean[k]) - remainder[k]);
+                products[k] += dy[k] * (x[k] - mean[k]);
             }
         }
         for (k, total) in totals.iter_mut().enumerate() {
-            *total = total.add(Sums { dy: sums[k] as f64, dy_x: products[k] as f64 });
+            let center = saved.center(block.columns.start + k);
+            *total = total.add(Sums::around(center, sums[k] as f64, products[k] as f64));
         }
     }
     totals
@@ -222,17 +221,16 @@ fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) ->
 
 pub fn differentiate(shape: Shape, x: &[f32], dy: &[f32], dx: &mut [f32], maps: &Differentiate) {
     let columns = shape.channels() as usize;
-    let Differentiate { mean, remainder, scale, mean_dy, slope } = maps;
-    let (mean, remainder) = (&mean[..columns], &remainder[..columns]);
-    let (scale, mean_dy, slope) = (&scale[..columns], &mean_dy[..columns], &slope[..columns]);
+    let Differentiate { mean, scale, offset, slope } = maps;
+    let (mean, scale) = (&mean[..columns], &scale[..columns]);
+    let (offset, slope) = (&offset[..columns], &slope[..columns]);
     in_parallel(shape, dx.chunks_mut(range(shape)).collect(), |task, dx: &mut [f32]| {
         let start = task * range(shape);
         let (x, dy) = (&x[start..][..dx.len()], &dy[start..][..dx.len()]);
         let rows = x.chunks_exact(columns).zip(dy.chunks_exact(columns));
         for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(columns)) {
             for k in 0..columns {
-                let centered = (x[k] - mean[k]) - remainder[k];
-                dx[k] = scale[k] * ((dy[k] - mean_dy[k]) - centered * slope[k]);
+                dx[k] = scale[k] * ((dy[k] - offset[k]) - (x[k] - mean[k]) * slope[k]);
             }
         }
     });

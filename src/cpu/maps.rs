@@ -4,11 +4,11 @@ use super::accumulate::{Moments, Sums};
 use super::{AffineParams, Saved};
 use crate::Shape;
 
-/// y = ((x − mean) − remainder)·scale + shift, of all channels.
+/// y = (x − mean)·scale + shift, of all channels. The mean is rounded; what that took from it is in the
+/// shift.
 #[derive(Default)]
 pub struct Normalize {
     pub mean: Vec<f32>,
-    pub remainder: Vec<f32>,
     pub scale: Vec<f32>,
     pub shift: Vec<f32>,
 }
@@ -16,9 +16,8 @@ pub struct Normalize {
 impl Normalize {
     pub fn new(channels: impl Iterator<Item = Affine>) -> Self {
         let mut all = Self::default();
-        for Affine { mean, remainder, scale, shift } in channels {
+        for Affine { mean, scale, shift } in channels {
             all.mean.push(mean);
-            all.remainder.push(remainder);
             all.scale.push(scale);
             all.shift.push(shift);
         }
@@ -26,8 +25,8 @@ impl Normalize {
     }
 
     pub fn of(&self, c: usize) -> Affine {
-        let Self { mean, remainder, scale, shift } = self;
-        Affine { mean: mean[c], remainder: remainder[c], scale: scale[c], shift: shift[c] }
+        let Self { mean, scale, shift } = self;
+        Affine { mean: mean[c], scale: scale[c], shift: shift[c] }
     }
 }
 
@@ -35,7 +34,6 @@ impl Normalize {
 #[derive(Clone, Copy)]
 pub struct Affine {
     mean: f32,
-    remainder: f32,
     scale: f32,
     shift: f32,
 }
@@ -43,13 +41,10 @@ pub struct Affine {
 impl Affine {
     pub fn new(mean: f64, variance: f64, epsilon: f32, affine: AffineParams<'_>, c: usize) -> Self {
         let inv_std = 1.0 / (variance + epsilon as f64).sqrt();
-        let rounded = mean as f32;
-        Self {
-            mean: rounded,
-            remainder: (mean - rounded as f64) as f32,
-            scale: (affine.gamma.map_or(1.0, |g| g[c] as f64) * inv_std) as f32,
-            shift: affine.beta.map_or(0.0, |b| b[c]),
-        }
+        let scale = affine.gamma.map_or(1.0, |g| g[c] as f64) * inv_std;
+        let beta = affine.beta.map_or(0.0, |b| b[c] as f64);
+        let remainder = mean - mean as f32 as f64;
+        Self { mean: mean as f32, scale: scale as f32, shift: (beta - remainder * scale) as f32 }
     }
 
     /// Of a channel of the batch.
@@ -65,43 +60,36 @@ impl Affine {
 
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         for (x, y) in x.iter().zip(y) {
-            *y = ((x - self.mean) - self.remainder) * self.scale + self.shift;
+            *y = (x - self.mean) * self.scale + self.shift;
         }
     }
 }
 
-/// dx = scale·((dy − mean of dy) − (x − mean)·slope), of all channels; x − mean in two parts.
+/// dx = scale·((dy − offset) − (x − mean)·slope), of all channels. The offset is the mean of dy, less
+/// slope times what rounding took from the mean.
 #[derive(Default)]
 pub struct Differentiate {
     pub mean: Vec<f32>,
-    pub remainder: Vec<f32>,
     pub scale: Vec<f32>,
-    pub mean_dy: Vec<f32>,
+    pub offset: Vec<f32>,
     pub slope: Vec<f32>,
 }
 
 impl Differentiate {
     pub fn new(channels: impl Iterator<Item = InputGradient>) -> Self {
         let mut all = Self::default();
-        for InputGradient { mean, remainder, scale, mean_dy, slope } in channels {
+        for InputGradient { mean, scale, offset, slope } in channels {
             all.mean.push(mean);
-            all.remainder.push(remainder);
             all.scale.push(scale);
-            all.mean_dy.push(mean_dy);
+            all.offset.push(offset);
             all.slope.push(slope);
         }
         all
     }
 
     pub fn of(&self, c: usize) -> InputGradient {
-        let Self { mean, remainder, scale, mean_dy, slope } = self;
-        InputGradient {
-            mean: mean[c],
-            remainder: remainder[c],
-            scale: scale[c],
-            mean_dy: mean_dy[c],
-            slope: slope[c],
-        }
+        let Self { mean, scale, offset, slope } = self;
+        InputGradient { mean: mean[c], scale: scale[c], offset: offset[c], slope: slope[c] }
     }
 }
 
@@ -109,9 +97,8 @@ impl Differentiate {
 #[derive(Clone, Copy)]
 pub struct InputGradient {
     mean: f32,
-    remainder: f32,
     scale: f32,
-    mean_dy: f32,
+    offset: f32,
     slope: f32,
 }
 
@@ -126,19 +113,18 @@ impl InputGradient {
         let (inv_std, m) = (saved.inv_std[c] as f64, shape.count() as f64);
         let gamma = affine.gamma.map_or(1.0, |g| g[c] as f64);
         let (mean, remainder) = saved.center(c);
+        let slope = inv_std * inv_std * sums.dy_x / m;
         Self {
             mean,
-            remainder,
             scale: (gamma * inv_std) as f32,
-            mean_dy: (sums.dy / m) as f32,
-            slope: (inv_std * inv_std * sums.dy_x / m) as f32,
+            offset: (sums.dy / m - remainder as f64 * slope) as f32,
+            slope: slope as f32,
         }
     }
 
     pub fn apply(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
-            let centered = (x - self.mean) - self.remainder;
-            *dx = self.scale * ((dy - self.mean_dy) - centered * self.slope);
+            *dx = self.scale * ((dy - self.offset) - (x - self.mean) * self.slope);
         }
     }
 }
