@@ -5,7 +5,7 @@ mod support;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
-use support::cases::{Case, cases};
+use support::cases::{Case, Set};
 use support::ceiling::Ceiling;
 use support::timer::Timer;
 use wgpu_batchnorm::plan::{Pass, Path, Plan, Request};
@@ -16,9 +16,10 @@ use wgpu_batchnorm::{
 };
 
 const HELP: &str = "\
-cargo bench -- [--quick] [--csv FILE] [--adapter NAME] [--no-cpu] [FILTER ...]
+cargo bench -- [--quick | --growth] [--csv FILE] [--adapter NAME] [--no-cpu] [FILTER ...]
 
   --quick         a few shapes, under a minute on two cores
+  --growth        one shape from 2^20 to 2^28 values; takes 12 GiB of memory
   --csv FILE      write the rows as CSV, too
   --adapter NAME  the first adapter whose name contains NAME
   --no-cpu        leave out the CPU baseline
@@ -28,7 +29,7 @@ cargo bench -- [--quick] [--csv FILE] [--adapter NAME] [--no-cpu] [FILTER ...]
 const ROUNDS: usize = 7;
 
 struct Options {
-    quick: bool,
+    set: Set,
     csv: Option<std::path::PathBuf>,
     adapter: Option<String>,
     cpu: bool,
@@ -71,6 +72,7 @@ struct Row_ {
     n: u32,
     c: u32,
     inner: u32,
+    values: u64,
     bytes: u64,
     dispatches: usize,
     path: Path,
@@ -99,7 +101,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ceiling.copy.workgroup
     );
 
-    let wanted: Vec<(Case, Vec<Op>)> = cases(options.quick)
+    let wanted: Vec<(Case, Vec<Op>)> = options
+        .set
+        .cases()
         .into_iter()
         .map(|case| {
             let name = |op: &Op| format!("{} {}", case.name(), op.name());
@@ -129,11 +133,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn parse() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let mut options =
-        Options { quick: false, csv: None, adapter: None, cpu: true, filters: Vec::new() };
+        Options { set: Set::All, csv: None, adapter: None, cpu: true, filters: Vec::new() };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
-            Long("quick") => options.quick = true,
+            Long("quick") => options.set = Set::Quick,
+            Long("growth") => options.set = Set::Growth,
             Long("csv") => options.csv = Some(parser.value()?.into()),
             Long("adapter") => options.adapter = Some(parser.value()?.string()?),
             Long("no-cpu") => options.cpu = false,
@@ -218,25 +223,24 @@ fn measure(
             Op::Inference => inference.encode_in(pass),
             Op::Backward => backward.encode_in(pass),
         };
-        let mut times: [Vec<f64>; 5] = Default::default();
+        // The CPU has rounds of its own, as it has in the peers' scripts.
+        let mut on_host: Vec<f64> = match &mut host {
+            Some(host) => (0..=ROUNDS).map(|_| host.time(op)).skip(1).collect(),
+            None => Vec::new(),
+        };
+        on_host.sort_by(f64::total_cmp);
+        let mut times: [Vec<f64>; 4] = Default::default();
         for round in 0..=ROUNDS {
             // Twice each, and timed the second time: the first finds in the caches what another left.
             let twice = |record: &dyn Fn(&mut wgpu::ComputePass<'_>)| {
                 timer.time(context, record);
                 timer.time(context, record)
             };
-            let mut on_host = || {
-                host.as_mut().map_or(0.0, |host| {
-                    host.time(op);
-                    host.time(op)
-                })
-            };
             let measured = [
                 twice(&encode_in),
                 twice(&|pass| read.encode_in(pass)),
                 twice(&|pass| copy.encode_in(pass)),
                 twice(&|pass| empty.encode_in(pass)),
-                on_host(),
             ];
             if round > 0 {
                 for (times, ms) in times.iter_mut().zip(measured) {
@@ -256,6 +260,7 @@ fn measure(
             n: case.n,
             c: case.c,
             inner: case.inner,
+            values: elements,
             bytes: (reads + writes) * tensor_bytes,
             dispatches: plan.steps.len(),
             path: plan.path,
@@ -263,7 +268,7 @@ fn measure(
             spread: (times[0][ROUNDS * 3 / 4] - times[0][ROUNDS / 4]) / median(0),
             ceiling_ms: (reads - writes) as f64 * median(1) + writes as f64 * median(2),
             empty_ms: median(3),
-            cpu_ms: with_cpu.then(|| median(4)),
+            cpu_ms: on_host.get(ROUNDS / 2).copied(),
         });
     }
     Ok(rows)
@@ -314,12 +319,23 @@ impl<'a> CpuBaseline<'a> {
 
 fn print_table(rows: &[Row_]) {
     println!(
-        "{:<9} {:<5} {:>16} {:>9} {:>5} {:>9} {:>6} {:>7} {:>9} {:>8} {:>9}",
-        "op", "", "n x c x inner", "MiB", "", "ms", "±", "GB/s", "ceiling", "fraction", "cpu ms"
+        "{:<9} {:<5} {:>16} {:>9} {:>5} {:>9} {:>6} {:>8} {:>7} {:>9} {:>8} {:>9}",
+        "op",
+        "",
+        "n x c x inner",
+        "MiB",
+        "",
+        "ms",
+        "±",
+        "ns/value",
+        "GB/s",
+        "ceiling",
+        "fraction",
+        "cpu ms"
     );
     for r in rows {
         println!(
-            "{:<9} {:<5} {:>16} {:>9.2} {:>5} {:>9.3} {:>5.0}% {:>7.2} {:>9.3} {:>8.2} {:>9}",
+            "{:<9} {:<5} {:>16} {:>9.2} {:>5} {:>9.3} {:>5.0}% {:>8.2} {:>7.2} {:>9.3} {:>8.2} {:>9}",
             r.op.name(),
             r.layout,
             format!("{}x{}x{}", r.n, r.c, r.inner),
@@ -331,6 +347,7 @@ fn print_table(rows: &[Row_]) {
             },
             r.median_ms,
             r.spread * 100.0,
+            r.median_ms * 1e6 / r.values as f64,
             r.bytes as f64 / r.median_ms / 1e6,
             r.ceiling_ms,
             r.ceiling_ms / r.median_ms,

@@ -1,4 +1,4 @@
-//! The shapes that are timed: every batch norm of ResNet-50, and dense layers.
+//! The shapes that are timed: every batch norm of ResNet-50, and dense layers; or one that grows.
 
 use wgpu_batchnorm::Shape;
 
@@ -18,6 +18,19 @@ const RESNET_50: [(u32, u32); 9] = [
 /// Rows and features of dense layers.
 const DENSE: [(u32, u32); 3] = [(32, 64), (65_536, 64), (1_024, 4_096)];
 
+/// Samples, channels and side length of the maps that grow: 2²⁰ to 2²⁸ values.
+const GROWTH: ([u32; 5], u32, u32) = ([4, 16, 64, 256, 1024], 64, 64);
+
+/// Which shapes.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Set {
+    All,
+    /// Without batch 64 and what takes long.
+    Quick,
+    /// What a value costs as tensors grow.
+    Growth,
+}
+
 /// A shape and how to name it.
 pub struct Case {
     pub layout: &'static str,
@@ -33,24 +46,32 @@ impl Case {
     }
 }
 
-/// All cases; `quick` leaves out batch 64 and what takes long.
-pub fn cases(quick: bool) -> Vec<Case> {
-    let mut cases = Vec::new();
-    let batches: &[u32] = if quick { &[32] } else { &[32, 64] };
-    for &n in batches {
-        for (c, side) in RESNET_50 {
-            if quick && ![(256, 56), (512, 28), (1024, 14), (2048, 7)].contains(&(c, side)) {
-                continue;
+impl Set {
+    pub fn cases(self) -> Vec<Case> {
+        match self {
+            Set::All => networks(&[32, 64], &RESNET_50),
+            Set::Quick => networks(&[32], &[(256, 56), (512, 28), (1024, 14), (2048, 7)]),
+            Set::Growth => {
+                let (batches, c, side) = GROWTH;
+                batches.iter().flat_map(|&n| both_layouts(n, c, side)).collect()
             }
-            let inner = side * side;
-            let shape = Shape::nchw(n, c, side, side);
-            cases.push(Case { layout: "first", n, c, inner, shape });
-            let shape = Shape::nhwc(n, side, side, c);
-            cases.push(Case { layout: "last", n, c, inner, shape });
         }
     }
-    for (n, c) in DENSE {
-        cases.push(Case { layout: "dense", n, c, inner: 1, shape: Shape::nc(n, c) });
-    }
-    cases
+}
+
+fn networks(batches: &[u32], maps: &[(u32, u32)]) -> Vec<Case> {
+    let maps = batches.iter().flat_map(|&n| maps.iter().map(move |&(c, side)| (n, c, side)));
+    let dense = DENSE.iter().map(|&(n, c)| Case {
+        layout: "dense",
+        n,
+        c,
+        inner: 1,
+        shape: Shape::nc(n, c),
+    });
+    maps.flat_map(|(n, c, side)| both_layouts(n, c, side)).chain(dense).collect()
+}
+
+fn both_layouts(n: u32, c: u32, side: u32) -> [Case; 2] {
+    let case = |layout, shape| Case { layout, n, c, inner: side * side, shape };
+    [case("first", Shape::nchw(n, c, side, side)), case("last", Shape::nhwc(n, side, side, c))]
 }
