@@ -317,13 +317,11 @@ impl Geometry {
     }
 
     pub fn params(&self, piece: &Piece, lanes: u32, splits: u64, slots: u32) -> Params {
-        let stride = self.channels * self.inner;
         let chunk = self.walk(piece).div_ceil(splits).next_multiple_of(lanes as u64 * BLOCK);
         let step = 4 * lanes as u64;
-        // All of these index within one binding, so they fit 32 bits; the stride alone may not,
-        // where a piece has one outer index and never uses it.
-        let stride =
-            if piece.outer > 1 { stride as u32 } else { (piece.channels * piece.inner) as u32 };
+        // A piece of several samples has all of each; one of a single sample uses no stride. All of these
+        // index within one binding, so they fit 32 bits.
+        let stride = (piece.channels * piece.inner) as u32;
         let count = self.shape.count();
         Params {
             outer: piece.outer as u32,

@@ -197,8 +197,16 @@ fn limits_are_kept() {
             assert!(worst <= adapter.max_binding, "{shape} {request:?}: {piece:?}");
         }
         for step in &plan.steps {
+            assert_eq!(step.params.row_stride as u64, row_stride(shape.channels()));
+            assert_eq!(step.params.slots, plan.slots);
             assert!(step.workgroups.iter().all(|&n| (1..=adapter.max_workgroups).contains(&n)));
         }
+        // More than one partial of a piece only where there is room.
+        let partials = PARTIAL_ROWS * row_stride(shape.channels()) * plan.slots as u64 * 4;
+        let room = (1 << 20).min(adapter.max_binding / 2);
+        let one_each = plan.steps.iter().all(|step| step.params.splits == 1);
+        let elementwise = request.is_elementwise();
+        assert!(partials <= room || one_each || elementwise, "{shape} {request:?}: {partials}");
         if plan.pieces.len() <= 1 {
             let scratch = plan.work_words(shape.channels()) * 4;
             let rows = SAVED_ROWS + PARTIAL_ROWS * plan.slots as u64;

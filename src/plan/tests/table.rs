@@ -24,12 +24,13 @@ fn plans_are_those_of_the_table() {
                 let size = format!("{}/{}", plan.workgroup, plan.lanes);
                 let grid = step.workgroups.map(|n| n.to_string()).join("x");
                 let (pieces, splits) = (plan.pieces.len(), step.params.splits);
+                let chunk = step.params.chunk;
                 let tiles = plan.mapping == Mapping::Tiles;
                 let (group, kept) = (if tiles { step.params.group } else { 0 }, plan.kept);
                 let (pass, shape) = (format!("{pass:?}"), shape.to_string());
                 table += &format!(
                     "{name:8} {pass:9} {shape:34} {mapping:7} {:6} {path:6} {size:>7} {kept:4} \
-                     {group:7} {pieces:6} {splits:6} {grid:>11}\n",
+                     {group:7} {pieces:6} {splits:6} {chunk:8} {grid:>11}\n",
                     format!("{:?}", plan.access),
                 );
             }
