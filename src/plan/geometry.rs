@@ -229,10 +229,7 @@ impl Geometry {
         {
             lanes *= 2;
         }
-        let kept = match self.mapping {
-            Mapping::Rows => walk.div_ceil(lanes).next_multiple_of(BLOCK),
-            _ => walk.div_ceil(BLOCK).div_ceil(lanes) * BLOCK,
-        };
+        let kept = walk.div_ceil(lanes * BLOCK) * BLOCK;
         Some(OnChip { workgroup: full as u32, lanes: lanes as u32, kept: kept as u32 })
     }
 

@@ -248,6 +248,19 @@ fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
     assert!(many.path == Path::OnChip && many.lanes == 8, "{many:?}");
 }
 
+/// What fits a tile, and leaves rows enough for a block.
+#[test]
+fn tiles_are_for_rows_that_are_neither_long_nor_few() {
+    let plan = |shape| Plan::new(&LAVAPIPE, shape, &Request::new(Pass::Training, &[])).unwrap();
+    let tiled = |shape| plan(shape).mapping == Mapping::Tiles;
+    assert!(tiled(Shape::ncl(64, 4, 512)) && !tiled(Shape::ncl(64, 4, 513)));
+    assert!(tiled(Shape::ncl(8, 4, 49)) && !tiled(Shape::ncl(7, 4, 49)));
+    assert!(tiled(Shape::nc(64, 32)) && !tiled(Shape::nc(64, 3)));
+    // 64 rows of 32 channels are 8 of 256 columns.
+    let piece = &plan(Shape::nc(64, 32)).pieces[0];
+    assert_eq!((piece.outer, piece.inner), (8, 8));
+}
+
 /// Partial results are for sums over channels, and for parts of a batch always.
 #[test]
 fn partial_results_are_there_when_they_are_needed() {
