@@ -248,6 +248,19 @@ fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
     assert!(many.path == Path::OnChip && many.lanes == 8, "{many:?}");
 }
 
+/// What no device reports is taken for the nearest that one does.
+#[test]
+fn any_adapter_is_planned_for() {
+    for is_cpu in [false, true] {
+        for subgroup in [0, 1, 129, u32::MAX] {
+            let adapter = Adapter { is_cpu, subgroup, ..GPU };
+            let plan = Plan::new(&adapter, Shape::nc(64, 8), &Request::new(Pass::Training, &[]));
+            let plan = plan.unwrap();
+            assert!(plan.lanes <= plan.workgroup && plan.workgroup <= 256, "{adapter:?}: {plan:?}");
+        }
+    }
+}
+
 /// What fits a tile, and leaves rows enough for a block.
 #[test]
 fn tiles_are_for_rows_that_are_neither_long_nor_few() {
@@ -259,6 +272,11 @@ fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     // 64 rows of 32 channels are 8 of 256 columns.
     let piece = &plan(Shape::nc(64, 32)).pieces[0];
     assert_eq!((piece.outer, piece.inner), (8, 8));
+    // Channels of a tile: like in all tiles, but of columns that make whole quads.
+    let group = |shape| plan(shape).steps[0].params.group;
+    assert_eq!(group(Shape::ncl(64, 20, 64)), 10);
+    assert_eq!(group(Shape::ncl(64, 12, 98)), 6);
+    assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
 }
 
 /// Partial results are for sums over channels, and for parts of a batch always.
