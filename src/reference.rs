@@ -183,6 +183,9 @@ pub fn update_running(
 /// r and d of batch renormalization, a pair a channel: r = σ/σ_running within 1/r_max..r_max,
 /// d = (μ − μ_running)/σ_running within ±d_max, with √(σ² + ε) for σ (S. Ioffe, "Batch Renormalization",
 /// 2017, algorithm 1).
+///
+/// # Panics
+/// If `r_max` is below 1 or `d_max` below 0, or `running` has fewer channels than `batch`.
 pub fn renormalization(
     batch: &Statistics,
     running: &Statistics,
@@ -391,9 +394,9 @@ mod tests {
 
     #[test]
     fn renormalization_keeps_within_its_bounds() {
-        let running = Statistics { mean: vec![0.0; 3], variance: vec![4.0 - 1e-5f32 as f64; 3] };
+        let running = Statistics { mean: vec![3.0; 3], variance: vec![4.0 - 1e-5f32 as f64; 3] };
         let batch = Statistics {
-            mean: vec![1.0, 100.0, -100.0],
+            mean: vec![4.0, 103.0, -97.0],
             variance: [16.0, 4000.0, 0.01].map(|v| v - 1e-5f32 as f64).to_vec(),
         };
         let have = renormalization(&batch, &running, 1e-5, 3.0, 5.0);
