@@ -19,7 +19,7 @@ const HELP: &str = "\
 cargo bench -- [--quick | --growth] [--csv FILE] [--adapter NAME] [--no-cpu] [FILTER ...]
 
   --quick         a few shapes, under a minute on two cores
-  --growth        one shape from 2^20 to 2^28 values; takes 12 GiB of memory
+  --growth        batches of the same maps from 2^20 to 2^28 values; takes 12 GiB of memory
   --csv FILE      write the rows as CSV, too
   --adapter NAME  the first adapter whose name contains NAME
   --no-cpu        leave out the CPU baseline
@@ -137,6 +137,9 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
+            Long("quick" | "growth") if options.set != Set::All => {
+                return Err("--quick and --growth are one or the other".into());
+            }
             Long("quick") => options.set = Set::Quick,
             Long("growth") => options.set = Set::Growth,
             Long("csv") => options.csv = Some(parser.value()?.into()),
@@ -223,7 +226,7 @@ fn measure(
             Op::Inference => inference.encode_in(pass),
             Op::Backward => backward.encode_in(pass),
         };
-        // The CPU has rounds of its own, as it has in the peers' scripts.
+        // The CPU's rounds come one after the other, as those of PyTorch do in its script.
         let mut on_host: Vec<f64> = match &mut host {
             Some(host) => (0..=ROUNDS).map(|_| host.time(op)).skip(1).collect(),
             None => Vec::new(),

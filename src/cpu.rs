@@ -42,8 +42,10 @@ impl Saved {
         }
     }
 
+    /// The mean, rounded, and what that took from it, whatever pair it is stored as.
     fn center(&self, c: usize) -> (f32, f32) {
-        (self.mean[c], self.mean_remainder[c])
+        let mean = self.mean[c] as f64 + self.mean_remainder[c] as f64;
+        (mean as f32, (mean - mean as f32 as f64) as f32)
     }
 }
 

@@ -59,10 +59,11 @@ impl Adapter {
 
     /// Itself, but for limits that `device` does not have.
     pub(crate) fn within(&self, device: &Self) -> Self {
+        let narrowest = device.narrowest_workgroup().clamp(4, 128);
         Self {
             is_cpu: self.is_cpu,
             tiles_from: self.tiles_from,
-            subgroup: self.subgroup.clamp(device.narrowest_workgroup().clamp(4, 128), 128),
+            subgroup: self.subgroup.clamp(narrowest, 128),
             max_binding: self.max_binding.min(device.max_binding),
             alignment: self.alignment.max(device.alignment),
             max_workgroups: self.max_workgroups.clamp(1, device.max_workgroups.max(1)),

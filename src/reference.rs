@@ -185,7 +185,7 @@ pub fn update_running(
 /// 2017, algorithm 1).
 ///
 /// # Panics
-/// If `r_max` is below 1 or `d_max` below 0, or `running` has fewer channels than `batch`.
+/// Unless 1 ≤ `r_max` and 0 ≤ `d_max`, or if `running` has fewer channels than `batch`.
 pub fn renormalization(
     batch: &Statistics,
     running: &Statistics,
@@ -193,6 +193,7 @@ pub fn renormalization(
     r_max: f32,
     d_max: f32,
 ) -> Vec<(f64, f64)> {
+    assert!(r_max >= 1.0 && d_max >= 0.0, "no bounds: r_max {r_max}, d_max {d_max}");
     let of = |c: usize| {
         let inv_running = inv_std(running.variance[c], epsilon);
         let r = inv_running / inv_std(batch.variance[c], epsilon);

@@ -82,6 +82,62 @@ fn the_number_of_threads_does_not_change_a_bit() {
 }
 
 /// No value is written, and nothing but zeros comes back.
+/// In either layout: an infinite gradient or scale stays infinite, and in its own channel.
+#[test]
+fn infinities_stay_what_they_are() {
+    for shape in [Shape::ncl(5, 3, 7), Shape::channels_last(35, 3)] {
+        let elements = shape.elements() as usize;
+        let mut random = Random(9);
+        let (x, mut dy) = (random.normals(elements, 4.0), random.normals(elements, 0.0));
+        let (mut y, mut dx) = (vec![f32::NAN; elements], vec![f32::NAN; elements]);
+        let gamma = [1.0, f32::INFINITY, 2.0];
+        let affine = AffineParams { gamma: Some(&gamma), beta: None };
+        let saved = cpu::training(shape, &x, &mut y, 1e-5, affine);
+        let of = |values: &[f32], c: u32| -> Vec<f32> {
+            (0..shape.outer())
+                .flat_map(|n| (0..shape.inner()).map(move |i| shape.index(n, c, i) as usize))
+                .map(|at| values[at])
+                .collect()
+        };
+        assert!(of(&y, 1).iter().all(|y| y.is_infinite()), "{shape}");
+        assert!([0, 2].iter().all(|&c| of(&y, c).iter().all(|y| y.is_finite())), "{shape}");
+
+        let first = shape.index(0, 2, 0) as usize;
+        dy[first] = f32::INFINITY;
+        let affine = AffineParams::default();
+        let gradients = cpu::backward(shape, &x, &dy, &mut dx, &saved, affine);
+        let sign = (x[first] - saved.mean[2]).signum();
+        assert_eq!(gradients.dbeta[2], f32::INFINITY, "{shape}");
+        assert_eq!(gradients.dgamma[2], f32::INFINITY * sign, "{shape}");
+        assert!(gradients.dgamma[0].is_finite() && of(&dx, 0).iter().all(|dx| dx.is_finite()));
+    }
+}
+
+/// The mean as any pair of numbers, such as the kernels' pivot and remainder.
+#[test]
+fn the_mean_may_be_any_pair() {
+    for shape in [Shape::ncl(8, 3, 49), Shape::channels_last(392, 3)] {
+        let elements = shape.elements() as usize;
+        let mut random = Random(11);
+        let (x, dy) = (random.normals(elements, 4.0), random.normals(elements, 0.0));
+        let affine = AffineParams::default();
+        let mut out = vec![0.0; elements];
+        let saved = cpu::training(shape, &x, &mut out, 1e-5, affine);
+        let mut apart = saved.clone();
+        for (mean, remainder) in apart.mean.iter_mut().zip(&mut apart.mean_remainder) {
+            let pivot = *mean - 1.0;
+            (*mean, *remainder) = (pivot, (*mean - pivot) + *remainder);
+        }
+        let (mut dx, mut dx_apart) = (out.clone(), out);
+        let want = cpu::backward(shape, &x, &dy, &mut dx, &saved, affine);
+        let have = cpu::backward(shape, &x, &dy, &mut dx_apart, &apart, affine);
+        let far =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
+        assert!(far(&dx, &dx_apart) <= 1e-6, "{shape}: {}", far(&dx, &dx_apart));
+        assert!(far(&want.dgamma, &have.dgamma) <= 1e-4, "{shape}: {have:?}");
+    }
+}
+
 #[test]
 fn an_empty_batch_has_statistics_of_zero() {
     let few_and_many = [3, 100].into_iter().flat_map(|channels| {

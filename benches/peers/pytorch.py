@@ -97,7 +97,8 @@ def main():
         x = tensor(layout, n, c, side, args.device)
         run = passes(x)
         for op in wanted:
-            times = sorted(timed(args.device, run[op]) for _ in range(ROUNDS + 1))[:ROUNDS]
+            # The first round warms up.
+            times = sorted([timed(args.device, run[op]) for _ in range(ROUNDS + 1)][1:])
             median = statistics.median(times)
             spread = (times[ROUNDS * 3 // 4] - times[ROUNDS // 4]) / median
             size = x.numel() * 4 * TENSORS[op]

@@ -1,4 +1,4 @@
-//! The shapes that are timed: every batch norm of ResNet-50, and dense layers; or one that grows.
+//! The shapes that are timed: every batch norm of ResNet-50, and dense layers; or a batch that grows.
 
 use wgpu_batchnorm::Shape;
 
@@ -18,7 +18,7 @@ const RESNET_50: [(u32, u32); 9] = [
 /// Rows and features of dense layers.
 const DENSE: [(u32, u32); 3] = [(32, 64), (65_536, 64), (1_024, 4_096)];
 
-/// Samples, channels and side length of the maps that grow: 2²⁰ to 2²⁸ values.
+/// Batches that grow, of maps of so many channels and such a side: 2²⁰ to 2²⁸ values.
 const GROWTH: ([u32; 5], u32, u32) = ([4, 16, 64, 256, 1024], 64, 64);
 
 /// Which shapes.

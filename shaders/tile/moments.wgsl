@@ -10,8 +10,8 @@ var<private> group_pivots: array<vec4f, MAX_QUADS>;
 var<private> group_means: array<vec4f, MAX_QUADS>;
 var<private> group_m2s: array<vec4f, MAX_QUADS>;
 
-// The pivots of a group, from its first block. A loop of its own, since a branch around loads costs a
-// software adapter most of the loads, taken or not.
+// The pivots of a group, from its first block. Apart from what follows, since a software adapter runs
+// a branch whether taken or not: so one round a block, and not one a quad.
 fn find_pivots(w: Tile, thread: u32, row: u32) {
     let quads = quads(w, thread);
     let stride = local.outer_stride;

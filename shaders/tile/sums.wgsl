@@ -8,7 +8,8 @@ var<private> pivots: array<vec4f, MAX_QUADS>;
 var<private> remainders: array<vec4f, MAX_QUADS>;
 var<private> scales: array<vec4f, MAX_QUADS>;
 var<private> shifts: array<vec4f, MAX_QUADS>;
-// Of all rows so far, but for those of the group of blocks at hand, which come next.
+// Of all rows so far, but for those of the group of blocks at hand, which come next; 0 at first, as
+// private memory is.
 var<private> dz_sums: array<vec4f, MAX_QUADS>;
 var<private> dz_x_sums: array<vec4f, MAX_QUADS>;
 var<private> group_dz_sums: array<vec4f, MAX_QUADS>;
@@ -54,12 +55,6 @@ fn rows_of_sums(w: Tile, thread: u32, row: u32, count: u32) {
 fn share_sums(w: Tile, thread: u32) {
     let quads = quads(w, thread);
     let stride = local.outer_stride;
-    for (var k = 0u; k < quads; k++) {
-        dz_sums[k] = vec4f();
-        dz_x_sums[k] = vec4f();
-        group_dz_sums[k] = vec4f();
-        group_dz_x_sums[k] = vec4f();
-    }
     var row = w.first_row;
     var blocks = 0u;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {

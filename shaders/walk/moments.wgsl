@@ -59,7 +59,7 @@ fn moments_of(start: Cursor) -> Moments {
         // that what the data begins with does not matter for all of it.
         let blocks = min(left, BLOCKS_A_GROUP);
         var pivot = vec4f();
-        // Outside the loop: a software adapter pays for a branch in it, taken or not.
+        // Outside the loop where that can be: a software adapter runs a branch whether taken or not.
         if !WEIGHTED {
             pivot = pivot_of(c);
         }

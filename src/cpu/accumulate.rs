@@ -27,6 +27,13 @@ impl Moments {
     }
 }
 
+/// What rounding took from a mean, times what multiplies it. Nothing where that is no number, so that
+/// an infinity stays one.
+pub fn taken(remainder: f64, factor: f64) -> f64 {
+    let product = remainder * factor;
+    if product.is_finite() { product } else { 0.0 }
+}
+
 /// Σdy and Σdy·(x − mean) of some values.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
@@ -35,9 +42,9 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Of sums Σdy·(x − rounded mean), for which `center` has the mean and what rounding took from it.
-    pub fn around(center: (f32, f32), dy: f64, dy_x: f64) -> Self {
-        Self { dy, dy_x: dy_x - center.1 as f64 * dy }
+    /// Of Σdy and Σdy·(x − rounded mean), without what rounding took from the mean.
+    pub fn corrected(dy: f64, dy_x: f64, remainder: f32) -> Self {
+        Self { dy, dy_x: dy_x - taken(remainder as f64, dy) }
     }
 
     pub fn add(self, other: Self) -> Self {
@@ -171,6 +178,6 @@ impl SumsOf {
 
     pub fn finish(self) -> Sums {
         let (dy, dy_x) = self.run.totals();
-        self.total.add(Sums::around(self.center, dy, dy_x))
+        self.total.add(Sums::corrected(dy, dy_x, self.center.1))
     }
 }

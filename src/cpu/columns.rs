@@ -188,7 +188,9 @@ pub fn sums(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved) -> Vec<Sums> {
 
 fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) -> Vec<Sums> {
     let columns = block.columns.len();
-    let mean = &saved.mean[block.columns.clone()];
+    let centers: Vec<(f32, f32)> = block.columns.clone().map(|c| saved.center(c)).collect();
+    let mean: Vec<f32> = centers.iter().map(|center| center.0).collect();
+    let mean = &mean[..columns];
     let mut totals = vec![Sums::default(); columns];
     let (mut sums, mut products) = ([0f32; WIDTH], [0f32; WIDTH]);
     for run in block.runs() {
@@ -212,8 +214,8 @@ fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) ->
             }
         }
         for (k, total) in totals.iter_mut().enumerate() {
-            let center = saved.center(block.columns.start + k);
-            *total = total.add(Sums::around(center, sums[k] as f64, products[k] as f64));
+            let (dy, dy_x) = (sums[k] as f64, products[k] as f64);
+            *total = total.add(Sums::corrected(dy, dy_x, centers[k].1));
         }
     }
     totals

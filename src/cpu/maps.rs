@@ -1,6 +1,9 @@
 //! What becomes of each value of a channel, once its sums are known.
+//!
+//! One number of `f32` for the mean is enough here: it is subtracted first, and what rounding took from
+//! it, half a unit in its last place, is times the scale no more than that over σ, and in the shift.
 
-use super::accumulate::{Moments, Sums};
+use super::accumulate::{Moments, Sums, taken};
 use super::{AffineParams, Saved};
 use crate::Shape;
 
@@ -44,7 +47,11 @@ impl Affine {
         let scale = affine.gamma.map_or(1.0, |g| g[c] as f64) * inv_std;
         let beta = affine.beta.map_or(0.0, |b| b[c] as f64);
         let remainder = mean - mean as f32 as f64;
-        Self { mean: mean as f32, scale: scale as f32, shift: (beta - remainder * scale) as f32 }
+        Self {
+            mean: mean as f32,
+            scale: scale as f32,
+            shift: (beta - taken(remainder, scale)) as f32,
+        }
     }
 
     /// Of a channel of the batch.
@@ -117,7 +124,7 @@ impl InputGradient {
         Self {
             mean,
             scale: (gamma * inv_std) as f32,
-            offset: (sums.dy / m - remainder as f64 * slope) as f32,
+            offset: (sums.dy / m - taken(remainder as f64, slope)) as f32,
             slope: slope as f32,
         }
     }
