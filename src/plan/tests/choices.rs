@@ -74,3 +74,16 @@ fn a_grid_has_two_dimensions_and_no_more() {
     let beyond = grid(10, 3);
     assert!(matches!(beyond, Err(Error::LimitExceeded { need: 10, limit: 9, .. })), "{beyond:?}");
 }
+
+/// Each piece of a tensor has partial results of its own, which share the room that there is.
+#[test]
+fn many_pieces_are_not_split() {
+    let adapter = Adapter { max_binding: 1 << 20, ..LAVAPIPE };
+    let splits = |rows| {
+        let shape = Shape::channels_last(rows, 1024);
+        let plan = Plan::new(&adapter, shape, &Request::new(Pass::Training, &[])).unwrap();
+        assert_eq!(plan.mapping, Mapping::Tiles);
+        plan.steps[0].params.splits
+    };
+    assert_eq!([splits(250), splits(250 * 64)], [4, 1]);
+}
