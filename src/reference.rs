@@ -404,6 +404,17 @@ mod tests {
         assert_eq!(have, [(2.0, 0.5), (3.0, 5.0), (1.0 / 3.0, -5.0)]);
     }
 
+    /// y = x̂·r + d, of each channel its own.
+    #[test]
+    fn corrections_scale_and_shift() {
+        let corrections = [(2.0, 0.5), (1.0, -3.0)];
+        let extras = Extras { corrections: Some(&corrections), ..Default::default() };
+        let batch = Statistics { mean: vec![1.0, 2.0], variance: vec![1.0, 1.0] };
+        let x = [0.0, 4.0];
+        let y = forward(Shape::nc(1, 2), &x, &batch, 0.0, AffineParams::default(), extras);
+        assert_eq!(y, [-1.5, -1.0]);
+    }
+
     #[test]
     fn statistics_of_a_known_batch() {
         let found = statistics(Shape::nc(4, 2), &[1.0, 10.0, 2.0, 10.0, 3.0, 10.0, 4.0, 10.0]);
