@@ -135,6 +135,9 @@ struct Quad {
     position: u32,
 }
 
+// Farther than any value from any other.
+const FAR = 3e38;
+
 fn has(flag: u32) -> bool {
     return (params.flags & flag) != 0u;
 }
@@ -146,4 +149,9 @@ fn records(p: Place) -> bool {
 
 fn median(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
     return max(min(a, b), min(max(a, b), c));
+}
+
+// Which of a and b is nearer to `to`.
+fn nearer(to: vec4f, a: vec4f, b: vec4f) -> vec4f {
+    return select(a, b, abs(b - to) < abs(a - to));
 }

@@ -1,5 +1,5 @@
 // Formula: none; moments of a split, as they wait in the work buffer for the second dispatch:
-// count, pivot, mean relative to it, M2.
+// count, pivot, sum and sum of squares about it.
 // A workgroup owns, reads and writes: the partials of its channels.
 // Needs: params.wgsl, a mapping file, moments.wgsl.
 
@@ -11,8 +11,8 @@ fn store_partial(slot: u32, p: Place, m: Moments) {
     let row = ROW_PARTIALS + 4u * slot;
     set_work_row(row, p, vec4f(m.count));
     set_work_row(row + 1u, p, m.pivot);
-    set_work_row(row + 2u, p, m.mean);
-    set_work_row(row + 3u, p, across(m.m2));
+    set_work_row(row + 2u, p, across(m.sum));
+    set_work_row(row + 3u, p, across(m.squares));
 }
 
 fn partial(slot: u32, p: Place) -> Moments {
@@ -20,7 +20,7 @@ fn partial(slot: u32, p: Place) -> Moments {
     return Moments(
         work_row(row, p).x,
         work_row(row + 1u, p),
-        work_row(row + 2u, p),
+        work_row(row + 2u, p) / f32(VALUES_A_QUAD),
         work_row(row + 3u, p) / f32(VALUES_A_QUAD),
     );
 }

@@ -34,14 +34,16 @@ fn count_of(m: Moments) -> f32 {
     return select(params.count, m.count, params.count == 0.0);
 }
 
-// Of a channel without any values the variance is 0.
-fn variance_of(m: Moments) -> vec4f {
+// What moments are divided by: those of a channel without any values are 0.
+fn divisor_of(m: Moments) -> f32 {
     let count = count_of(m);
-    return across(m.m2) / select(count, 1.0, count == 0.0);
+    return select(count, 1.0, count == 0.0);
 }
 
 fn normalizer(p: Place, m: Moments, before: Running) -> Normalizer {
-    let inv_std = 1.0 / sqrt(variance_of(m) + params.epsilon);
+    let count = divisor_of(m);
+    let remainder = remainder_of(m, count);
+    let inv_std = 1.0 / sqrt(m2_of(m, count) / count + params.epsilon);
     var r = vec4f(1.0);
     var d = vec4f();
     if has(FLAG_RENORM) {
@@ -49,18 +51,18 @@ fn normalizer(p: Place, m: Moments, before: Running) -> Normalizer {
         let r_max = vec4f(setting(SETTING_R_MAX));
         let d_max = vec4f(setting(SETTING_D_MAX));
         r = clamp(1.0 / (inv_std * running_std), 1.0 / r_max, r_max);
-        d = clamp(((m.pivot - before.mean) + m.mean) / running_std, -d_max, d_max);
+        d = clamp(((m.pivot - before.mean) + remainder) / running_std, -d_max, d_max);
     }
-    return Normalizer(affine(p, m.pivot, m.mean, inv_std, r, d), inv_std, r, d);
+    return Normalizer(affine(p, m.pivot, remainder, inv_std, r, d), inv_std, r, d);
 }
 
 fn record(p: Place, m: Moments, n: Normalizer) {
-    let mean = m.pivot + m.mean;
     let count = count_of(m);
+    let mean = n.affine.pivot + n.affine.remainder;
     set_work_row(ROW_MEAN, p, mean);
     set_work_row(ROW_INV_STD, p, n.inv_std);
-    set_work_row(ROW_PIVOT, p, m.pivot);
-    set_work_row(ROW_REMAINDER, p, m.mean);
+    set_work_row(ROW_PIVOT, p, n.affine.pivot);
+    set_work_row(ROW_REMAINDER, p, n.affine.remainder);
     set_work_row(ROW_SCALE, p, n.affine.scale);
     set_work_row(ROW_SHIFT, p, n.affine.shift);
     set_work_row(ROW_COUNT, p, vec4f(count));
@@ -72,7 +74,7 @@ fn record(p: Place, m: Moments, n: Normalizer) {
         let alpha = select(vec4f(params.momentum), 1.0 / batches, has(FLAG_CUMULATIVE));
         // One value has no unbiased variance.
         let unbiased = has(FLAG_UNBIASED) && count > 1.0;
-        let variance = across(m.m2) / select(count, count - 1.0, unbiased);
+        let variance = m2_of(m, count) / select(count, count - 1.0, unbiased);
         set_state_row(ROW_RUNNING_MEAN, p,
             (1.0 - alpha) * state_row(ROW_RUNNING_MEAN, p) + alpha * mean);
         set_state_row(ROW_RUNNING_VAR, p,

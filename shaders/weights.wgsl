@@ -39,11 +39,3 @@ fn weighed(w: vec4f, v: vec4f) -> vec4f {
     }
     return v;
 }
-
-// What part of a whole has; nothing has no parts.
-fn share_of(part: f32, whole: f32) -> f32 {
-    if WEIGHTED && whole == 0.0 {
-        return 0.0;
-    }
-    return part / whole;
-}

@@ -64,9 +64,9 @@
 //!
 //! # Accuracy
 //!
-//! Statistics are merged from blocks of values around a pivot, and the mean is kept as a pair of
-//! numbers, so results stay exact to a few units in the last place where the mean is thousands of
-//! times the standard deviation. The same input, shape, adapter and driver give the same bits:
+//! Statistics are sums about a pivot, one of the values near their mean, and the mean is kept as a pair
+//! of numbers, so results stay exact to a few units in the last place where the mean is thousands of
+//! times the standard deviation. Where no sum of the values is rounded, mean and variance are exact. The same input, shape, adapter and driver give the same bits:
 //! nothing depends on the order in which workgroups run.
 //!
 //! # Features

@@ -30,8 +30,8 @@ pub struct Parts {
     scratch: u32,
 }
 
-/// Words of a part's moments (count, pivot, mean − pivot, M2), and of its sums (Σdz, Σdz·(x − mean)),
-/// in rows a channel.
+/// Words of a part's moments (count, pivot, Σ(x − pivot), Σ(x − pivot)²), and of its sums (Σdz,
+/// Σdz·(x − mean)), in rows a channel.
 const MOMENT_ROWS: u64 = 4;
 const SUM_ROWS: u64 = 2;
 /// Bytes for partials before they are merged.
@@ -75,8 +75,8 @@ impl Parts {
     }
 
     /// Where a part's moments are: four rows of `f32`, each a value a channel, 256-byte multiples
-    /// apart: count, pivot, mean − pivot, M2 = Σ(x − mean)². What synchronized batch norm exchanges
-    /// before it normalises.
+    /// apart: count, a pivot near the mean, Σ(x − pivot), Σ(x − pivot)²; with weights the sums of each
+    /// times its weight. What synchronized batch norm exchanges before it normalises.
     ///
     /// `None` if there is no such part.
     pub fn moments(&self, part: u32) -> Option<BufferRange> {
@@ -224,7 +224,8 @@ impl Part {
 }
 
 impl BatchNorm {
-    /// Binds the moments of a part of a batch: count, mean and M2 of x, with weights, into its place.
+    /// Binds the moments of a part of a batch: count, sum and sum of squares of x, about a pivot and with
+    /// weights, into its place.
     ///
     /// # Errors
     /// As [`bind_training`](Self::bind_training), but for those about y and the number of values: a

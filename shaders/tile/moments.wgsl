@@ -4,70 +4,67 @@
 
 // Of all rows so far, but for those of the group of blocks at hand, which come next.
 var<private> pivots: array<vec4f, MAX_QUADS>;
-var<private> means: array<vec4f, MAX_QUADS>;
-var<private> m2s: array<vec4f, MAX_QUADS>;
+var<private> sums: array<vec4f, MAX_QUADS>;
+var<private> squares: array<vec4f, MAX_QUADS>;
 var<private> group_pivots: array<vec4f, MAX_QUADS>;
-var<private> group_means: array<vec4f, MAX_QUADS>;
-var<private> group_m2s: array<vec4f, MAX_QUADS>;
+var<private> group_sums: array<vec4f, MAX_QUADS>;
+var<private> group_squares: array<vec4f, MAX_QUADS>;
 
-// The pivots of a group, from its first block. Apart from what follows, since a software adapter runs
-// a branch whether taken or not: so one round a block, and not one a quad.
-fn find_pivots(w: Tile, thread: u32, row: u32) {
-    let quads = quads(w, thread);
+// A quad of columns in four rows.
+fn load_four(w: Tile, first: u32, i: u32) -> Four {
     let stride = local.outer_stride;
+    var f = Four();
+    f.x0 = load_x(quad(w, first, i));
+    f.x1 = load_x(quad(w, first, i + stride));
+    f.x2 = load_x(quad(w, first, i + 2u * stride));
+    f.x3 = load_x(quad(w, first, i + 3u * stride));
+    f.count = 4.0;
+    return f;
+}
+
+// The first block of rows: where the pivots start.
+fn sum_first_block(w: Tile, thread: u32) {
+    let quads = quads(w, thread);
     for (var k = 0u; k < quads; k++) {
         let first = first_column(k, thread);
-        let i = at(w, row, first);
-        let x0 = load_x(quad(w, first, i));
-        let x1 = load_x(quad(w, first, i + stride));
-        let x2 = load_x(quad(w, first, i + 2u * stride));
-        let x3 = load_x(quad(w, first, i + 3u * stride));
-        let x4 = load_x(quad(w, first, i + 4u * stride));
-        let x5 = load_x(quad(w, first, i + 5u * stride));
-        let x6 = load_x(quad(w, first, i + 6u * stride));
-        let x7 = load_x(quad(w, first, i + 7u * stride));
-        group_pivots[k] = middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7);
-        group_means[k] = vec4f();
-        group_m2s[k] = vec4f();
+        let i = at(w, w.first_row, first);
+        let low = load_four(w, first, i);
+        let high = load_four(w, first, i + 4u * local.outer_stride);
+        let none = Moments(0.0, middle_of(low, high), vec4f(), vec4f());
+        join(k, 0u, with_four(with_four(none, low), high));
     }
 }
 
-// Shares pivot, mean and M2 of every column.
+// Shares pivot, sum and squares of every column.
 fn share_moments(w: Tile, thread: u32) {
     let quads = quads(w, thread);
-    let stride = local.outer_stride;
-    var count = 0u;
     var row = w.first_row;
+    var count = 0u;
+    if row + BLOCK <= w.end_row {
+        sum_first_block(w, thread);
+        row += BLOCK;
+        count = BLOCK;
+    }
     var blocks = 0u;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {
-        if blocks == 0u {
-            find_pivots(w, thread, row);
-        }
-        let weight = 1.0 / f32(blocks + 1u);
-        let between = f32(BLOCK * blocks) * weight;
         for (var k = 0u; k < quads; k++) {
             let first = first_column(k, thread);
             let i = at(w, row, first);
-            let x0 = load_x(quad(w, first, i));
-            let x1 = load_x(quad(w, first, i + stride));
-            let x2 = load_x(quad(w, first, i + 2u * stride));
-            let x3 = load_x(quad(w, first, i + 3u * stride));
-            let pivot = group_pivots[k];
-            let half = part_of(x0, x1, x2, x3, FourWeights(), pivot);
-            let x4 = load_x(quad(w, first, i + 4u * stride));
-            let x5 = load_x(quad(w, first, i + 5u * stride));
-            let x6 = load_x(quad(w, first, i + 6u * stride));
-            let x7 = load_x(quad(w, first, i + 7u * stride));
-            let block = join_parts(half, part_of(x4, x5, x6, x7, FourWeights(), pivot));
-            let delta = block.mean - group_means[k];
-            group_means[k] += delta * weight;
-            group_m2s[k] += block.m2 + delta * delta * between;
+            let before =
+                Moments(f32(BLOCK * blocks), group_pivots[k], group_sums[k], group_squares[k]);
+            let low = load_four(w, first, i);
+            let half = with_four(before, low);
+            let whole = with_four(half, load_four(w, first, i + 4u * local.outer_stride));
+            let group = toward(whole, median_of(low), vec4<bool>(true));
+            group_pivots[k] = group.pivot;
+            group_sums[k] = group.sum;
+            group_squares[k] = group.squares;
         }
         blocks += 1u;
         if blocks == BLOCKS_A_GROUP || row + 2u * BLOCK > w.end_row {
             let rows = blocks * BLOCK;
             for (var k = 0u; k < quads; k++) {
-                join(k, count, Moments(f32(rows), group_pivots[k], group_means[k], group_m2s[k]));
+                join(k, count, Moments(f32(rows), group_pivots[k], group_sums[k], group_squares[k]));
             }
             count += rows;
             blocks = 0u;
@@ -84,69 +81,53 @@ fn share_moments(w: Tile, thread: u32) {
     for (var k = 0u; k < quads; k++) {
         let first = first_column(k, thread);
         for (var j = 0u; j < 4u; j++) {
-            column[first + j] = vec4f(pivots[k][j], means[k][j], m2s[k][j], 0.0);
+            column[first + j] = vec4f(pivots[k][j], sums[k][j], squares[k][j], 0.0);
         }
     }
 }
 
+// Joins more to all rows so far; the next group starts empty, with what is now the pivot.
 fn join(k: u32, count: u32, more: Moments) {
-    let total = merge(Moments(f32(count), pivots[k], means[k], m2s[k]), more);
+    let total = merge(Moments(f32(count), pivots[k], sums[k], squares[k]), more);
     pivots[k] = total.pivot;
-    means[k] = total.mean;
-    m2s[k] = total.m2;
+    sums[k] = total.sum;
+    squares[k] = total.squares;
+    group_pivots[k] = total.pivot;
+    group_sums[k] = vec4f();
+    group_squares[k] = vec4f();
 }
 
-// The mean of a column relative to a pivot.
-fn relative_mean(i: u32, pivot: f32) -> f32 {
-    return (column[i].x - pivot) + column[i].y;
-}
-
-fn relative_means(i: u32, pivot: f32) -> vec4f {
-    let step = params.column_step;
-    return vec4f(
-        relative_mean(i, pivot),
-        relative_mean(i + step, pivot),
-        relative_mean(i + 2u * step, pivot),
-        relative_mean(i + 3u * step, pivot),
-    );
-}
-
-fn m2s_of(i: u32) -> vec4f {
-    let step = params.column_step;
-    return vec4f(column[i].z, column[i + step].z, column[i + 2u * step].z, column[i + 3u * step].z);
-}
-
-// The moments of a channel of the tile, from its columns, which have equal counts:
-// mean = Σ mean_k/inner, M2 = Σ M2_k + rows·Σ(mean_k − mean)².
+// The moments of a channel of the tile, from its columns: four sets side by side, then pairs of sets.
 fn fold_moments(w: Tile, c: u32) -> Moments {
-    let rows = w.end_row - w.first_row;
+    let rows = f32(w.end_row - w.first_row);
     let step = params.column_step;
     let first = c * params.channel_step;
     let end = first + params.inner * step;
-    let pivot = column[first].x;
-    var sum = vec4f();
+    var four = Moments();
     var i = first;
     for (; i + 3u * step < end; i += 4u * step) {
-        sum += relative_means(i, pivot);
+        let m0 = column[i];
+        let m1 = column[i + step];
+        let m2 = column[i + 2u * step];
+        let m3 = column[i + 3u * step];
+        four = merge(four, Moments(
+            rows,
+            vec4f(m0.x, m1.x, m2.x, m3.x),
+            vec4f(m0.y, m1.y, m2.y, m3.y),
+            vec4f(m0.z, m1.z, m2.z, m3.z),
+        ));
     }
+    let two = merge(
+        Moments(four.count, four.pivot.xyxy, four.sum.xyxy, four.squares.xyxy),
+        Moments(four.count, four.pivot.zwzw, four.sum.zwzw, four.squares.zwzw),
+    );
+    var total = merge(
+        Moments(two.count, two.pivot.xxxx, two.sum.xxxx, two.squares.xxxx),
+        Moments(two.count, two.pivot.yyyy, two.sum.yyyy, two.squares.yyyy),
+    );
     for (; i < end; i += step) {
-        sum.x += relative_mean(i, pivot);
+        let m = column[i];
+        total = merge(total, Moments(rows, m.xxxx, m.yyyy, m.zzzz));
     }
-    let mean = ((sum.x + sum.y) + (sum.z + sum.w)) / f32(params.inner);
-    var within = vec4f();
-    var between = vec4f();
-    i = first;
-    for (; i + 3u * step < end; i += 4u * step) {
-        let delta = relative_means(i, pivot) - mean;
-        between += delta * delta;
-        within += m2s_of(i);
-    }
-    for (; i < end; i += step) {
-        let delta = relative_mean(i, pivot) - mean;
-        between.x += delta * delta;
-        within.x += column[i].z;
-    }
-    let parts = within + between * f32(rows);
-    let m2 = (parts.x + parts.y) + (parts.z + parts.w);
-    return Moments(f32(rows * params.inner), vec4f(pivot), vec4f(mean), vec4f(m2));
+    return total;
 }

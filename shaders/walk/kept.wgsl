@@ -6,7 +6,7 @@
 // Written out, since an array that is indexed by a loop may end up in memory.
 
 // A block of quads of a thread's walk, or what is left of the walk. What is not there repeats the
-// first, so that it does not move the pivot.
+// first, so that the pivot is a value that is there.
 struct Kept {
     start: Cursor,
     quads: u32,
@@ -50,10 +50,7 @@ fn there(k: Kept, i: u32, q: Quad, v: vec4f) -> vec4f {
     return select(vec4f(), keep(q, v), i < k.quads);
 }
 
-fn moments_of_kept(k: Kept) -> Moments {
-    if k.quads == 0u {
-        return Moments();
-    }
+fn moments_about(k: Kept, pivot: vec4f) -> Moments {
     var c = k.start;
     let q0 = next(&c);
     let q1 = next(&c);
@@ -68,32 +65,32 @@ fn moments_of_kept(k: Kept) -> Moments {
         + (there(k, 2u, q2, one) + there(k, 3u, q3, one));
     let high_counts = (there(k, 4u, q4, one) + there(k, 5u, q5, one))
         + (there(k, 6u, q6, one) + there(k, 7u, q7, one));
+    let d0 = there(k, 0u, q0, k.x0 - pivot);
+    let d1 = there(k, 1u, q1, k.x1 - pivot);
+    let d2 = there(k, 2u, q2, k.x2 - pivot);
+    let d3 = there(k, 3u, q3, k.x3 - pivot);
+    let d4 = there(k, 4u, q4, k.x4 - pivot);
+    let d5 = there(k, 5u, q5, k.x5 - pivot);
+    let d6 = there(k, 6u, q6, k.x6 - pivot);
+    let d7 = there(k, 7u, q7, k.x7 - pivot);
+    let low = (d0 + d1) + (d2 + d3);
+    let high = (d4 + d5) + (d6 + d7);
+    let low_squares = (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
+    let high_squares = (d4 * d4 + d5 * d5) + (d6 * d6 + d7 * d7);
     let count = across(low_counts + high_counts).x;
-    let pivot = middle(middle_of_eight(k.x0, k.x1, k.x2, k.x3, k.x4, k.x5, k.x6, k.x7));
-    let d0 = k.x0 - pivot;
-    let d1 = k.x1 - pivot;
-    let d2 = k.x2 - pivot;
-    let d3 = k.x3 - pivot;
-    let d4 = k.x4 - pivot;
-    let d5 = k.x5 - pivot;
-    let d6 = k.x6 - pivot;
-    let d7 = k.x7 - pivot;
-    let low_sum = (there(k, 0u, q0, d0) + there(k, 1u, q1, d1))
-        + (there(k, 2u, q2, d2) + there(k, 3u, q3, d3));
-    let high_sum = (there(k, 4u, q4, d4) + there(k, 5u, q5, d5))
-        + (there(k, 6u, q6, d6) + there(k, 7u, q7, d7));
-    let mean = across(low_sum + high_sum) / count;
-    let e0 = there(k, 0u, q0, d0 - mean);
-    let e1 = there(k, 1u, q1, d1 - mean);
-    let e2 = there(k, 2u, q2, d2 - mean);
-    let e3 = there(k, 3u, q3, d3 - mean);
-    let e4 = there(k, 4u, q4, d4 - mean);
-    let e5 = there(k, 5u, q5, d5 - mean);
-    let e6 = there(k, 6u, q6, d6 - mean);
-    let e7 = there(k, 7u, q7, d7 - mean);
-    let low = (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3);
-    let high = (e4 * e4 + e5 * e5) + (e6 * e6 + e7 * e7);
-    return Moments(count, pivot, mean, low + high);
+    return Moments(count, pivot, low + high, low_squares + high_squares);
+}
+
+// About the value that is nearest to the mean.
+fn moments_of_kept(k: Kept) -> Moments {
+    if k.quads == 0u {
+        return Moments();
+    }
+    let rough = moments_about(k, middle(k.x0));
+    let mean = rough.pivot + across(rough.sum) / rough.count;
+    let low = nearer(mean, nearer(mean, k.x0, k.x1), nearer(mean, k.x2, k.x3));
+    let high = nearer(mean, nearer(mean, k.x4, k.x5), nearer(mean, k.x6, k.x7));
+    return moments_about(k, nearest_across(mean, nearer(mean, low, high)));
 }
 
 fn normalize_kept(k: Kept, a: Affine) {

@@ -91,18 +91,19 @@ fn across(v: vec4f) -> vec4f {
     return v;
 }
 
-// A value near each channel's middle, from quads of it, or from one quad.
-fn middle(medians: vec4f) -> vec4f {
-    return medians;
-}
-
-fn middle_of_one(q: Quad, a: vec4f) -> vec4f {
+// A value of each channel near the middle of those of a quad: there is one.
+fn middle(a: vec4f) -> vec4f {
     return a;
 }
 
-// A value of a quad that has weight: of each channel its own.
-fn any_of(w: vec4f, a: vec4f) -> vec4f {
+// Of each channel's values the one that is nearest to `to`: there is one.
+fn nearest_across(to: vec4f, a: vec4f) -> vec4f {
     return a;
+}
+
+// A value of a quad that has weight, or else another: of each channel its own.
+fn any_of(w: vec4f, a: vec4f, other: vec4f) -> vec4f {
+    return select(other, a, w > vec4f());
 }
 
 // The channels of a quad's columns; those that are not there repeat the first.

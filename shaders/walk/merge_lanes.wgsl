@@ -5,22 +5,22 @@
 
 var<workgroup> shared_count: array<f32, WORKGROUP>;
 var<workgroup> shared_pivot: array<vec4f, WORKGROUP>;
-var<workgroup> shared_mean: array<vec4f, WORKGROUP>;
-var<workgroup> shared_m2: array<vec4f, WORKGROUP>;
+var<workgroup> shared_sum: array<vec4f, WORKGROUP>;
+var<workgroup> shared_squares: array<vec4f, WORKGROUP>;
 
 fn share(thread: u32, m: Moments) {
     shared_count[thread] = m.count;
     shared_pivot[thread] = m.pivot;
-    shared_mean[thread] = m.mean;
-    shared_m2[thread] = m.m2;
+    shared_sum[thread] = m.sum;
+    shared_squares[thread] = m.squares;
 }
 
 fn shared_moments(thread: u32) -> Moments {
     return Moments(
         shared_count[thread],
         shared_pivot[thread],
-        shared_mean[thread],
-        shared_m2[thread],
+        shared_sum[thread],
+        shared_squares[thread],
     );
 }
 

@@ -2,121 +2,116 @@
 // A workgroup owns: its channels' split. Reads: x, weights. Writes: nothing.
 // Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl.
 
-// A value near the middle of the block under the cursor. Positions without weight say nothing: they
-// count as another that has some.
-fn pivot_of(start: Cursor) -> vec4f {
-    var fill = vec4f();
-    if WEIGHTED {
-        var c = start;
-        var found = false;
-        for (var k = 0u; k < BLOCK; k++) {
-            let q = next(&c);
-            let w = weights_of(q);
-            if !found && any(w > vec4f()) {
-                fill = any_of(w, load_x(q));
-                found = true;
-            }
-        }
-    }
-    var c = start;
-    let x0 = filled(next(&c), fill);
-    let x1 = filled(next(&c), fill);
-    let x2 = filled(next(&c), fill);
-    let x3 = filled(next(&c), fill);
-    let x4 = filled(next(&c), fill);
-    let x5 = filled(next(&c), fill);
-    let x6 = filled(next(&c), fill);
-    let x7 = filled(next(&c), fill);
-    return middle(middle_of_eight(x0, x1, x2, x3, x4, x5, x6, x7));
-}
-
-fn filled(q: Quad, fill: vec4f) -> vec4f {
-    let x_value = load_x(q);
-    if WEIGHTED {
-        return present(weights_of(q), x_value, fill);
-    }
-    return x_value;
-}
-
-fn next_part(c: ptr<function, Cursor>, pivot: vec4f) -> Part {
+// The next four quads of a walk.
+fn next_four(c: ptr<function, Cursor>) -> Four {
     let q0 = next(c);
     let q1 = next(c);
     let q2 = next(c);
     let q3 = next(c);
-    var w = FourWeights();
+    var f = Four();
+    f.x0 = load_x(q0);
+    f.x1 = load_x(q1);
+    f.x2 = load_x(q2);
+    f.x3 = load_x(q3);
+    f.count = f32(4u * VALUES_A_QUAD);
     if WEIGHTED {
-        w = FourWeights(weights_of(q0), weights_of(q1), weights_of(q2), weights_of(q3));
+        f.w0 = weights_of(q0);
+        f.w1 = weights_of(q1);
+        f.w2 = weights_of(q2);
+        f.w3 = weights_of(q3);
+        f.count = across((f.w0 + f.w1) + (f.w2 + f.w3)).x;
     }
-    return part_of(load_x(q0), load_x(q1), load_x(q2), load_x(q3), w, pivot);
+    return f;
+}
+
+// A value of four quads that has weight, or else another.
+fn any_of_four(f: Four, other: vec4f) -> vec4f {
+    return any_of(f.w0, f.x0, any_of(f.w1, f.x1, any_of(f.w2, f.x2, any_of(f.w3, f.x3, other))));
+}
+
+// The block under the cursor, which moves behind it, with a pivot of its own.
+fn first_block(c: ptr<function, Cursor>) -> Moments {
+    var low = next_four(c);
+    var high = next_four(c);
+    if WEIGHTED {
+        let other = any_of_four(low, any_of_four(high, vec4f()));
+        low = filled(low, other);
+        high = filled(high, other);
+    }
+    let none = Moments(0.0, middle(middle_of(low, high)), vec4f(), vec4f());
+    return with_four(with_four(none, low), high);
+}
+
+// With the block under the cursor, which moves behind it.
+fn with_block(m: Moments, c: ptr<function, Cursor>) -> Moments {
+    let low = filled(next_four(c), m.pivot);
+    let half = with_four(m, low);
+    let whole = with_four(half, filled(next_four(c), m.pivot));
+    return toward(whole, middle(median_of(low)), vec4<bool>(true));
 }
 
 // The moments of a thread's walk.
 fn moments_of(start: Cursor) -> Moments {
     var c = start;
+    var left = c.blocks;
     var total = Moments();
-    for (var left = c.blocks; left > 0u;) {
-        // A group of blocks is summed before it joins the total. Each has a pivot of its own, so
-        // that what the data begins with does not matter for all of it.
+    // Until there is a pivot: without weights once.
+    for (; left > 0u && total.count == 0.0; left--) {
+        total = merge(total, first_block(&c));
+        next_block(&c);
+    }
+    while left > 0u {
+        // A group of blocks is summed before it joins the total, so that no chain of roundings is long.
         let blocks = min(left, BLOCKS_A_GROUP);
-        var pivot = vec4f();
-        // Outside the loop where that can be: a software adapter runs a branch whether taken or not.
-        if !WEIGHTED {
-            pivot = pivot_of(c);
-        }
-        var group = Part();
+        var group = Moments(0.0, total.pivot, vec4f(), vec4f());
         for (var k = 0u; k < blocks; k++) {
-            if WEIGHTED && group.count == 0.0 {
-                pivot = pivot_of(c);
-            }
-            let half = next_part(&c, pivot);
-            group = join_parts(group, join_parts(half, next_part(&c, pivot)));
+            group = with_block(group, &c);
             next_block(&c);
         }
-        total = merge(total, Moments(group.count, pivot, group.mean, group.m2));
+        total = merge(total, group);
         left -= blocks;
     }
-    if c.tail > 0u {
-        total = merge(total, moments_of_tail(c));
-    }
-    return total;
+    return merge(total, moments_of_tail(c));
 }
 
-// The moments of the quads after the last block, as one block of its own: read twice, so that its
-// mean is known before it is subtracted.
+// The moments of the quads after the last block, about the value that is nearest to their mean.
 fn moments_of_tail(start: Cursor) -> Moments {
-    var c = start;
     var pivot = vec4f();
+    var c = start;
     if WEIGHTED {
-        var found = false;
         for (var left = start.tail; left > 0u; left--) {
             let q = next(&c);
-            let w = weights_of(q);
-            if !found && any(w > vec4f()) {
-                pivot = any_of(w, load_x(q));
-                found = true;
-            }
+            pivot = any_of(weights_of(q), load_x(q), pivot);
         }
-    } else {
-        let first = next(&c);
-        pivot = middle_of_one(first, load_x(first));
+    } else if start.tail > 0u {
+        pivot = middle(load_x(next(&c)));
     }
-    c = start;
-    var count = 0.0;
-    var sum = vec4f();
-    for (var left = start.tail; left > 0u; left--) {
-        let q = next(&c);
-        let w = weights_of(q);
-        sum += weighed(w, keep(q, present(w, load_x(q) - pivot, vec4f())));
-        count += across(w).x;
+    let rough = tail_about(start, pivot);
+    if rough.count == 0.0 {
+        return rough;
     }
-    let mean = across(sum) * share_of(1.0, count);
-    var m2 = vec4f();
+    let mean = across(rough.sum) / rough.count;
+    var nearest = vec4f(FAR);
     c = start;
     for (var left = start.tail; left > 0u; left--) {
         let q = next(&c);
-        let w = weights_of(q);
-        let e = keep(q, present(w, (load_x(q) - pivot) - mean, vec4f()));
-        m2 += weighed(w, e * e);
+        let d = present(weights_of(q), load_x(q) - pivot, vec4f(FAR));
+        nearest = nearer(mean, nearest, d);
     }
-    return Moments(count, pivot, mean, m2);
+    return tail_about(start, pivot + nearest_across(mean, nearest));
+}
+
+fn tail_about(start: Cursor, pivot: vec4f) -> Moments {
+    var m = Moments(0.0, pivot, vec4f(), vec4f());
+    var c = start;
+    for (var left = start.tail; left > 0u; left--) {
+        let q = next(&c);
+        let w = weights_of(q);
+        let d = keep(q, present(w, load_x(q) - pivot, vec4f()));
+        let weighed_d = weighed(w, d);
+        m.count += across(w).x;
+        m.sum += weighed_d;
+        m.squares += weighed_d * d;
+    }
+    return m;
 }
