@@ -120,10 +120,11 @@ override AFFINE: bool = true;      // write dgamma and dbeta
 override DX: bool = true;          // write dx
 override DRESIDUAL: bool = false;  // write dresidual
 
-// Quads of a block: what is summed before it is merged.
+// Quads of a block: what is summed before it joins others.
 const BLOCK = 8u;
-// Blocks whose sum is finished before it joins the thread's total: keeps long sums short.
+// Blocks whose sum is finished before it joins others, and groups likewise: keeps long sums short.
 const BLOCKS_A_GROUP = 16u;
+const GROUPS_A_PART = 16u;
 // Partials that are merged before they join the total, likewise.
 const PARTIALS_A_GROUP = 8u;
 
@@ -135,7 +136,7 @@ struct Quad {
     position: u32,
 }
 
-// Farther than any value from any other.
+// Farther from the mean than any value whose square `f32` holds.
 const FAR = 3e38;
 
 fn has(flag: u32) -> bool {
@@ -149,6 +150,17 @@ fn records(p: Place) -> bool {
 
 fn median(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
     return max(min(a, b), min(max(a, b), c));
+}
+
+// A value of the greatest weight so far.
+struct Heaviest {
+    w: vec4f,
+    x: vec4f,
+}
+
+fn heavier(h: Heaviest, w: vec4f, x: vec4f) -> Heaviest {
+    let is_heavier = w > h.w;
+    return Heaviest(select(h.w, w, is_heavier), select(h.x, x, is_heavier));
 }
 
 // Which of a and b is nearer to `to`.

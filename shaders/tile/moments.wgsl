@@ -30,8 +30,7 @@ fn sum_first_block(w: Tile, thread: u32) {
         let i = at(w, w.first_row, first);
         let low = load_four(w, first, i);
         let high = load_four(w, first, i + 4u * local.outer_stride);
-        let none = Moments(0.0, middle_of(low, high), vec4f(), vec4f());
-        join(k, 0u, with_four(with_four(none, low), high));
+        join(k, 0u, first_block(low, high));
     }
 }
 
@@ -50,12 +49,11 @@ fn share_moments(w: Tile, thread: u32) {
         for (var k = 0u; k < quads; k++) {
             let first = first_column(k, thread);
             let i = at(w, row, first);
+            let low = load_four(w, first, i);
+            let high = load_four(w, first, i + 4u * local.outer_stride);
             let before =
                 Moments(f32(BLOCK * blocks), group_pivots[k], group_sums[k], group_squares[k]);
-            let low = load_four(w, first, i);
-            let half = with_four(before, low);
-            let whole = with_four(half, load_four(w, first, i + 4u * local.outer_stride));
-            let group = toward(whole, median_of(low), vec4<bool>(true));
+            let group = with_block(before, low, high);
             group_pivots[k] = group.pivot;
             group_sums[k] = group.sum;
             group_squares[k] = group.squares;

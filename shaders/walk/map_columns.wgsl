@@ -101,6 +101,11 @@ fn nearest_across(to: vec4f, a: vec4f) -> vec4f {
     return a;
 }
 
+// Of the components: each belongs to a channel of its own.
+fn heaviest_across(h: Heaviest) -> Heaviest {
+    return h;
+}
+
 // A value of a quad that has weight, or else another: of each channel its own.
 fn any_of(w: vec4f, a: vec4f, other: vec4f) -> vec4f {
     return select(other, a, w > vec4f());

@@ -118,3 +118,10 @@ fn any_of(w: vec4f, a: vec4f, other: vec4f) -> vec4f {
     let some = select(select(select(a.w, a.z, w.z > 0.0), a.y, w.y > 0.0), a.x, w.x > 0.0);
     return select(other, vec4f(some), any(w > vec4f()));
 }
+
+// Of the components, which belong to one channel.
+fn heaviest_across(h: Heaviest) -> Heaviest {
+    let xy = heavier(Heaviest(h.w.xxxx, h.x.xxxx), h.w.yyyy, h.x.yyyy);
+    let xyz = heavier(xy, h.w.zzzz, h.x.zzzz);
+    return heavier(xyz, h.w.wwww, h.x.wwww);
+}

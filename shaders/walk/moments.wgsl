@@ -24,52 +24,67 @@ fn next_four(c: ptr<function, Cursor>) -> Four {
     return f;
 }
 
-// A value of four quads that has weight, or else another.
-fn any_of_four(f: Four, other: vec4f) -> vec4f {
-    return any_of(f.w0, f.x0, any_of(f.w1, f.x1, any_of(f.w2, f.x2, any_of(f.w3, f.x3, other))));
+// The moments of a block of weighted values. Those of little weight have no say in its pivot: others
+// stand in for them.
+fn weighted_block(low: Four, high: Four) -> Moments {
+    var h = Heaviest(low.w0, low.x0);
+    h = heavier(h, low.w1, low.x1);
+    h = heavier(h, low.w2, low.x2);
+    h = heavier(h, low.w3, low.x3);
+    h = heavier(h, high.w0, high.x0);
+    h = heavier(h, high.w1, high.x1);
+    h = heavier(h, high.w2, high.x2);
+    h = heavier(h, high.w3, high.x3);
+    h = heaviest_across(h);
+    let pivot = middle(middle_of(weighty(low, h), weighty(high, h)));
+    return add(
+        moments_of_four(filled(low, pivot), pivot),
+        moments_of_four(filled(high, pivot), pivot),
+    );
 }
 
-// The block under the cursor, which moves behind it, with a pivot of its own.
-fn first_block(c: ptr<function, Cursor>) -> Moments {
-    var low = next_four(c);
-    var high = next_four(c);
-    if WEIGHTED {
-        let other = any_of_four(low, any_of_four(high, vec4f()));
-        low = filled(low, other);
-        high = filled(high, other);
-    }
-    let none = Moments(0.0, middle(middle_of(low, high)), vec4f(), vec4f());
-    return with_four(with_four(none, low), high);
+fn weighty(f: Four, h: Heaviest) -> Four {
+    let enough = 0.25 * h.w;
+    var only = f;
+    only.x0 = select(h.x, f.x0, f.w0 >= enough);
+    only.x1 = select(h.x, f.x1, f.w1 >= enough);
+    only.x2 = select(h.x, f.x2, f.w2 >= enough);
+    only.x3 = select(h.x, f.x3, f.w3 >= enough);
+    return only;
 }
 
-// With the block under the cursor, which moves behind it.
-fn with_block(m: Moments, c: ptr<function, Cursor>) -> Moments {
-    let low = filled(next_four(c), m.pivot);
-    let half = with_four(m, low);
-    let whole = with_four(half, filled(next_four(c), m.pivot));
-    return toward(whole, middle(median_of(low)), vec4<bool>(true));
-}
-
-// The moments of a thread's walk.
+// The moments of a thread's walk: of groups of blocks, and parts of groups, so that no chain of
+// roundings is long.
 fn moments_of(start: Cursor) -> Moments {
     var c = start;
     var left = c.blocks;
     var total = Moments();
-    // Until there is a pivot: without weights once.
-    for (; left > 0u && total.count == 0.0; left--) {
-        total = merge(total, first_block(&c));
+    if !WEIGHTED && left > 0u {
+        total = first_block(next_four(&c), next_four(&c));
         next_block(&c);
+        left--;
     }
+    var pivot = total.pivot;
     while left > 0u {
-        // A group of blocks is summed before it joins the total, so that no chain of roundings is long.
-        let blocks = min(left, BLOCKS_A_GROUP);
-        var group = Moments(0.0, total.pivot, vec4f(), vec4f());
-        for (var k = 0u; k < blocks; k++) {
-            group = with_block(group, &c);
-            next_block(&c);
+        var part = Moments();
+        for (var k = 0u; k < GROUPS_A_PART && left > 0u; k++) {
+            let blocks = min(left, BLOCKS_A_GROUP);
+            var group = Moments(0.0, pivot, vec4f(), vec4f());
+            for (var b = 0u; b < blocks; b++) {
+                let low = next_four(&c);
+                let high = next_four(&c);
+                if WEIGHTED {
+                    group = merge(group, weighted_block(low, high));
+                } else {
+                    group = with_block(group, low, high);
+                }
+                next_block(&c);
+            }
+            part = merge(part, group);
+            pivot = part.pivot;
+            left -= blocks;
         }
-        total = merge(total, group);
-        left -= blocks;
+        total = merge(total, part);
     }
     return merge(total, moments_of_tail(c));
 }

@@ -6,7 +6,8 @@ use crate::device;
 use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::reference::{self, AffineParams, Statistics};
 use wgpu_batchnorm::{
-    Backward, BatchNorm, BatchNormDescriptor, Context, Momentum, Row, Saved, Shape, State, Training,
+    Backward, BatchNorm, BatchNormDescriptor, BufferRange, Context, Extras, Momentum, Row, Saved,
+    Shape, State, Training, Weights,
 };
 
 /// What a training step gives, without γ and β, and with running statistics that take all of it.
@@ -105,7 +106,11 @@ fn large_means_cost_no_digits() {
 
 #[test]
 fn no_pivot_is_unlucky() {
-    for shape in LARGE {
+    unlucky_for_pivots(&LARGE);
+}
+
+pub fn unlucky_for_pivots(shapes: &[Shape]) {
+    for &shape in shapes {
         let n = shape.elements() as usize;
         let normals = Random(3).normals(n, 5.0);
         let channels = shape.channels() as usize;
@@ -132,9 +137,61 @@ fn no_pivot_is_unlucky() {
         check("one huge outlier", shape, &outlier, 1e-6, 1e-6, f64::INFINITY);
         let clusters = by_channel(&|i| if i % 100 == 0 { 1000.0 } else { normals[i] });
         check("two clusters", shape, &clusters, 3e-7, 1e-6, 3e-6);
+        let two = by_channel(&|i| if (i * 7919) % 16 < 8 { 0.3 } else { 1.9 });
+        check("two values", shape, &two, 3e-7, 1e-6, 3e-6);
         // As an image with a border, or what ReLU leaves: blocks of one value, then the rest.
-        let border = by_channel(&|i| if i < 4096 { 0.0 } else { 100.0 + normals[i] });
+        let border = by_channel(&|i| if i < m / 256 { 0.0 } else { 100.0 + normals[i] });
         check("a border", shape, &border, 3e-7, 1e-6, 3e-6);
+    }
+}
+
+/// Values of next to no weight, however far away and wherever they are, are no pivot.
+#[test]
+fn light_values_do_not_count() {
+    let Some(context) = device::context() else { return };
+    let device = context.device();
+    for shape in [Shape::nc(1024, 9), Shape::ncl(40, 9, 64), Shape::ncl(40, 3, 49)] {
+        let m = shape.count() as usize;
+        for (what, is_light) in [
+            ("the first", &(|i: usize| i < 40) as &dyn Fn(usize) -> bool),
+            ("three in eight", &|i| i % 8 < 3),
+            ("all but the last", &|i| i + 1 < m && i % 64 != 5),
+        ] {
+            for light in [1e-8f32, 1e-4] {
+                let heavy = Random(6).normals(shape.elements() as usize, 0.0);
+                let weights: Vec<f32> =
+                    (0..m).map(|i| if is_light(i) { light } else { 1.0 }).collect();
+                let mut x = heavy;
+                for i in (0..m).filter(|&i| is_light(i)) {
+                    let (outer, inner) = (i as u64 / shape.inner(), i as u64 % shape.inner());
+                    for c in 0..shape.channels() {
+                        x[shape.index(outer, c, inner) as usize] += 1e4;
+                    }
+                }
+                let extras =
+                    reference::Extras { weights: Some(&weights), ..reference::Extras::default() };
+                let want = reference::weighted_statistics(shape, &x, extras);
+                for bn in layers(context) {
+                    let state = State::new(device, shape.channels());
+                    let weights = context.upload(&weights).expect("weights");
+                    let weights = Some(Weights::new(BufferRange::from(&weights), m as u64));
+                    let x = context.upload(&x).expect("x");
+                    let y = context.zeros(shape.elements()).expect("y");
+                    let momentum = Momentum::Exponential(1.0);
+                    let training = Training { x: (&x).into(), y: (&y).into(), momentum };
+                    let extras = Extras { weights, ..Default::default() };
+                    let forward = bn
+                        .bind_training_with(device, &state, shape, training, extras)
+                        .expect("training");
+                    context.run(|encoder| forward.encode(encoder));
+                    let have = context.download(state.range(Row::RunningVar)).expect("a download");
+                    for (c, (&have, want)) in have.iter().zip(&want.variance).enumerate() {
+                        let off = (have as f64 / want - 1.0).abs();
+                        assert!(off <= 1e-6, "{what}, {light}, {shape}: σ²[{c}] is off by {off:e}");
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -155,6 +212,7 @@ fn exact_statistics_are_exact() {
         [Shape::ncl(n, c, inner), Shape::channels_last(n as u64 * inner as u64, c)]
     });
     let layers = layers(context);
+    let mut random = Random(11);
     let (mut checked, mut inexact) = (0, Vec::new());
     for shape in shapes {
         let (m, channels) = (shape.count(), shape.channels());
@@ -167,18 +225,27 @@ fn exact_statistics_are_exact() {
         };
         for c in 0..channels {
             let mean = (1 << (c % 7)) as f64 / 4.0;
-            let mut squares = 0.0;
-            for i in 0..m {
-                let varied = (i / 2 * 1637) & ((1 << bits) - 1);
-                let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
-                let last = m % 2 == 1 && i == m - 1;
-                let off = if last { 0.0 } else { sign * varied as f64 / (1 << bits) as f64 };
+            let mut offs: Vec<f64> = (0..m)
+                .map(|i| {
+                    let varied = (i / 2 * 1637) & ((1 << bits) - 1);
+                    let sign = if i % 2 == 0 { 1.0 } else { -1.0 };
+                    let last = m % 2 == 1 && i == m - 1;
+                    if last { 0.0 } else { sign * varied as f64 / (1 << bits) as f64 }
+                })
+                .collect();
+            // Half of the channels as they are, pairs side by side; half of them shuffled.
+            if c % 2 == 1 {
+                for i in (1..m).rev() {
+                    offs.swap(i as usize, (random.next_u64() % (i + 1)) as usize);
+                }
+            }
+            for (i, off) in (0..m).zip(&offs) {
                 let (outer, inner) = (i / shape.inner(), i % shape.inner());
                 x[shape.index(outer, c, inner) as usize] = (mean * (1.0 + off)) as f32;
-                squares += (mean * off).powi(2);
             }
             want.mean[c as usize] = mean;
-            want.variance[c as usize] = squares / m as f64;
+            want.variance[c as usize] =
+                offs.iter().map(|off| (mean * off).powi(2)).sum::<f64>() / m as f64;
         }
         let y = reference::normalize(shape, &x, &want, 1e-5, AffineParams::default());
         for bn in &layers {
