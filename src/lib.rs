@@ -64,10 +64,11 @@
 //!
 //! # Accuracy
 //!
-//! Statistics are sums about a pivot, one of the values near their mean, and the mean is kept as a pair
-//! of numbers, so results stay exact to a few units in the last place where the mean is thousands of
-//! times the standard deviation. Where no sum of the values is rounded, mean and variance are exact. The same input, shape, adapter and driver give the same bits:
-//! nothing depends on the order in which workgroups run.
+//! Statistics are sums about a pivot, a value near the mean, and the mean is kept as a pair of numbers, so
+//! results stay exact to a few units in the last place where the mean is thousands of times the standard
+//! deviation. Of whole numbers, and others of few digits, the sums are exact, as long as they fit the
+//! 24 bits of an `f32`. The same input, shape, adapter and driver give the same bits: nothing depends on
+//! the order in which workgroups run.
 //!
 //! # Features
 //!

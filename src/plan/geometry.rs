@@ -317,7 +317,7 @@ impl Geometry {
         let chunk = self.walk(piece).div_ceil(splits).next_multiple_of(lanes as u64 * BLOCK);
         let step = 4 * lanes as u64;
         // A piece of several samples has all of each; one of a single sample never comes to a second row.
-        // What the block counts lies within one binding, so it fits 32 bits.
+        // What the parameter block counts lies within one binding, so it fits 32 bits.
         let stride = (piece.channels * piece.inner) as u32;
         let count = self.shape.count();
         Params {

@@ -145,6 +145,27 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
     }
 }
 
+/// Where the first values tell little of the others a pivot has to move. In tiles one thread sees all
+/// rows of a channel.
+#[test]
+pub fn pivots_move() {
+    let random = Random(9).normals(1 << 16, 0.0);
+    for shape in [Shape::nc(128, 64), Shape::nc(1000, 32)] {
+        let rows = shape.outer() as usize;
+        let by_row = |f: &dyn Fn(usize) -> f32| -> Vec<f32> {
+            (0..shape.elements() as usize)
+                .map(|i| f(i / shape.channels() as usize) + random[i])
+                .collect()
+        };
+        let block = by_row(&|row| if row < 8 { 0.0 } else { 1000.0 });
+        check("a block elsewhere", shape, &block, 5e-7, 5e-7, 2e-6);
+        let half = by_row(&|row| if row < rows / 2 { 0.0 } else { 1000.0 });
+        check("two halves", shape, &half, 5e-7, 5e-7, 2e-6);
+        let drift = by_row(&|row| 50.0 * row as f32 / rows as f32);
+        check("drift", shape, &drift, 5e-7, 5e-7, 2e-6);
+    }
+}
+
 /// Values of next to no weight, however far away and wherever they are, are no pivot.
 #[test]
 fn light_values_do_not_count() {

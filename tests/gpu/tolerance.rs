@@ -34,9 +34,9 @@ pub fn assert_within(what: &str, have: &[f32], want: &[f64], bound: impl Fn(usiz
 /// (2ε), the shift by ε: 6·(6 + 2)·ε·(typical fraction 1/2) + 3ε ≈ 1.6e-6.
 pub const Y: f64 = 2e-6;
 
-/// The mean as a pair, of the standard deviation: a block's 32 values are within a deviation or so
-/// of the pivot, so their sum is off by 5 additions of at most 16 deviations' roundoff each, a
-/// 32nd of which enters the mean: 3ε; merging lanes adds as much again at most.
+/// The mean as a pair, of the standard deviation: a group's n values are a deviation or less from the
+/// pivot on average, so that each of the 16 additions that make its sum rounds by ε of n deviations at
+/// most, up or down, and the mean is off by an nth of that: 3ε; merging groups and lanes adds as much again.
 pub const MEAN: f64 = 3e-7;
 
 /// inv_std: the sum σ² + ε, the root (2 ulp by Vulkan's rules) and the division (2.5 ulp), of which
