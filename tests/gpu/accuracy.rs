@@ -149,26 +149,29 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
 /// rows of a channel.
 #[test]
 pub fn pivots_move() {
-    let random = Random(9).normals(1 << 16, 0.0);
-    for shape in [Shape::nc(128, 64), Shape::nc(1000, 32)] {
-        let rows = shape.outer() as usize;
-        let by_row = |f: &dyn Fn(usize) -> f32| -> Vec<f32> {
-            (0..shape.elements() as usize)
-                .map(|i| f(i / shape.channels() as usize) + random[i])
-                .collect()
+    for shape in [Shape::nc(128, 64), Shape::nc(1000, 32), Shape::ncl(2, 3, 40_000)] {
+        let (m, inner) = (shape.count(), shape.inner());
+        let normals = Random(9).normals(shape.elements() as usize, 0.0);
+        // f maps a position within a channel to the mean there.
+        let around = |f: &dyn Fn(u64) -> f32| {
+            let mut x = normals.clone();
+            for (position, c) in (0..m).flat_map(|p| (0..shape.channels()).map(move |c| (p, c))) {
+                x[shape.index(position / inner, c, position % inner) as usize] += f(position);
+            }
+            x
         };
-        let block = by_row(&|row| if row < 8 { 0.0 } else { 1000.0 });
+        let block = around(&|p| if p < 8 { 0.0 } else { 1000.0 });
         check("a block elsewhere", shape, &block, 5e-7, 5e-7, 2e-6);
-        let half = by_row(&|row| if row < rows / 2 { 0.0 } else { 1000.0 });
+        let half = around(&|p| if p < m / 2 { 0.0 } else { 1000.0 });
         check("two halves", shape, &half, 5e-7, 5e-7, 2e-6);
-        let drift = by_row(&|row| 50.0 * row as f32 / rows as f32);
+        let drift = around(&|p| 50.0 * p as f32 / m as f32);
         check("drift", shape, &drift, 5e-7, 5e-7, 2e-6);
     }
 }
 
 /// Values of next to no weight, however far away and wherever they are, are no pivot.
 #[test]
-fn light_values_do_not_count() {
+pub fn light_values_do_not_count() {
     let Some(context) = device::context() else { return };
     let device = context.device();
     for shape in [Shape::nc(1024, 9), Shape::ncl(40, 9, 64), Shape::ncl(40, 3, 49)] {
