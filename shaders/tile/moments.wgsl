@@ -103,17 +103,23 @@ fn fold_moments(w: Tile, c: u32) -> Moments {
     let end = first + params.inner * step;
     var four = Moments();
     var i = first;
-    for (; i + 3u * step < end; i += 4u * step) {
-        let m0 = column[i];
-        let m1 = column[i + step];
-        let m2 = column[i + 2u * step];
-        let m3 = column[i + 3u * step];
-        four = merge(four, Moments(
-            rows,
-            vec4f(m0.x, m1.x, m2.x, m3.x),
-            vec4f(m0.y, m1.y, m2.y, m3.y),
-            vec4f(m0.z, m1.z, m2.z, m3.z),
-        ));
+    while i + 3u * step < end {
+        // A few at a time, so that no chain of roundings is long.
+        var group = Moments();
+        for (var k = 0u; k < PARTIALS_A_GROUP && i + 3u * step < end; k++) {
+            let m0 = column[i];
+            let m1 = column[i + step];
+            let m2 = column[i + 2u * step];
+            let m3 = column[i + 3u * step];
+            group = merge(group, Moments(
+                rows,
+                vec4f(m0.x, m1.x, m2.x, m3.x),
+                vec4f(m0.y, m1.y, m2.y, m3.y),
+                vec4f(m0.z, m1.z, m2.z, m3.z),
+            ));
+            i += 4u * step;
+        }
+        four = merge(four, group);
     }
     let two = merge(
         Moments(four.count, four.pivot.xyxy, four.sum.xyxy, four.squares.xyxy),
