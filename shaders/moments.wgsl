@@ -24,6 +24,9 @@ struct Moments {
     squares: vec4f,
 }
 
+// What (mean − pivot)² is of Σ (x − pivot)²/n where the pivot is nearly a standard deviation off.
+const FAR_OFF = 0.45;
+
 fn merge(a: Moments, b: Moments) -> Moments {
     if b.count == 0.0 { return a; }
     if a.count == 0.0 { return b; }
@@ -46,9 +49,6 @@ fn merge(a: Moments, b: Moments) -> Moments {
     let total = across(m.sum);
     return toward(m, between_both, total * (total / m.count) > FAR_OFF * across(m.squares));
 }
-
-// What (mean − pivot)² is of Σ (x − pivot)²/n where the pivot is nearly a standard deviation off.
-const FAR_OFF = 0.45;
 
 // About another pivot, if that is allowed and nearer to the mean.
 fn toward(m: Moments, pivot: vec4f, allowed: vec4<bool>) -> Moments {
@@ -73,70 +73,4 @@ fn remainder_of(m: Moments, count: f32) -> vec4f {
 fn m2_of(m: Moments, count: f32) -> vec4f {
     let r = remainder_of(m, count);
     return abs(across(m.squares) - r * (2.0 * across(m.sum) - count * r));
-}
-
-// Four quads: few enough to stay in registers. Without weights only x and `count` are there.
-struct Four {
-    x0: vec4f,
-    x1: vec4f,
-    x2: vec4f,
-    x3: vec4f,
-    w0: vec4f,
-    w1: vec4f,
-    w2: vec4f,
-    w3: vec4f,
-    count: f32,
-}
-
-// What has no weight must be finite, as `filled` sees to.
-fn moments_of_four(f: Four, pivot: vec4f) -> Moments {
-    let d0 = f.x0 - pivot;
-    let d1 = f.x1 - pivot;
-    let d2 = f.x2 - pivot;
-    let d3 = f.x3 - pivot;
-    let s0 = weighed(f.w0, d0);
-    let s1 = weighed(f.w1, d1);
-    let s2 = weighed(f.w2, d2);
-    let s3 = weighed(f.w3, d3);
-    return Moments(
-        f.count,
-        pivot,
-        (s0 + s1) + (s2 + s3),
-        (s0 * d0 + s1 * d1) + (s2 * d2 + s3 * d3),
-    );
-}
-
-// Of the same pivot.
-fn add(a: Moments, b: Moments) -> Moments {
-    return Moments(a.count + b.count, a.pivot, a.sum + b.sum, a.squares + b.squares);
-}
-
-// The moments of a block, about a value in the middle of it.
-fn first_block(low: Four, high: Four) -> Moments {
-    let pivot = middle(middle_of(low, high));
-    return add(moments_of_four(low, pivot), moments_of_four(high, pivot));
-}
-
-// With a block more, which may have a value that is nearer to the mean of all.
-fn with_block(m: Moments, low: Four, high: Four) -> Moments {
-    let block = add(moments_of_four(low, m.pivot), moments_of_four(high, m.pivot));
-    // Three that lie apart, as data may repeat along a row.
-    let candidate = middle(median(low.x0, low.x3, high.x2));
-    return toward(add(m, block), candidate, vec4<bool>(true));
-}
-
-// Another value for what has no weight.
-fn filled(f: Four, other: vec4f) -> Four {
-    return Four(
-        present(f.w0, f.x0, other),
-        present(f.w1, f.x1, other),
-        present(f.w2, f.x2, other),
-        present(f.w3, f.x3, other),
-        f.w0, f.w1, f.w2, f.w3, f.count,
-    );
-}
-
-// Of a block, a value in the middle: the median of medians of three, which no two outliers move.
-fn middle_of(a: Four, b: Four) -> vec4f {
-    return median(median(a.x0, a.x1, a.x2), median(a.x3, b.x0, b.x1), median(b.x1, b.x2, b.x3));
 }

@@ -136,9 +136,6 @@ struct Quad {
     position: u32,
 }
 
-// Farther from the mean than any value whose square `f32` holds.
-const FAR = 3e38;
-
 fn has(flag: u32) -> bool {
     return (params.flags & flag) != 0u;
 }
@@ -146,24 +143,4 @@ fn has(flag: u32) -> bool {
 // Whether a thread's split writes what there is one of per channel.
 fn records(p: Place) -> bool {
     return p.split == 0u && has(FLAG_RECORD);
-}
-
-fn median(a: vec4f, b: vec4f, c: vec4f) -> vec4f {
-    return max(min(a, b), min(max(a, b), c));
-}
-
-// A value of the greatest weight so far.
-struct Heaviest {
-    w: vec4f,
-    x: vec4f,
-}
-
-fn heavier(h: Heaviest, w: vec4f, x: vec4f) -> Heaviest {
-    let is_heavier = w > h.w;
-    return Heaviest(select(h.w, w, is_heavier), select(h.x, x, is_heavier));
-}
-
-// Which of a and b is nearer to `to`.
-fn nearer(to: vec4f, a: vec4f, b: vec4f) -> vec4f {
-    return select(a, b, abs(b - to) < abs(a - to));
 }

@@ -80,15 +80,15 @@ impl Kernel {
     fn walk_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardOnChip => wgsl!(
-                "moments", "normalize", "settings", "statistics",
+                "moments", "block_moments", "normalize", "settings", "statistics",
                 "walk/merge_lanes", "walk/kept", "walk/forward_on_chip"
             ),
             Kernel::ForwardFused => wgsl!(
-                "moments", "normalize", "settings", "statistics",
+                "moments", "block_moments", "normalize", "settings", "statistics",
                 "walk/merge_lanes", "walk/moments", "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
-                "moments", "partial_moments",
+                "moments", "block_moments", "partial_moments",
                 "walk/merge_lanes", "walk/moments", "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
@@ -134,11 +134,11 @@ impl Kernel {
     fn tile_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardFused => wgsl!(
-                "moments", "normalize", "settings", "statistics",
+                "moments", "block_moments", "normalize", "settings", "statistics",
                 "tile/moments", "tile/normalize", "tile/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
-                "moments", "partial_moments",
+                "moments", "block_moments", "partial_moments",
                 "tile/moments", "tile/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(

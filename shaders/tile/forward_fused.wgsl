@@ -3,8 +3,8 @@
 // A workgroup owns: a tile of all rows, so one dispatch is enough; the second read of x finds much
 // of it in the caches.
 // Reads: x, gamma, beta, running statistics. Writes: y, saved and running statistics.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, statistics.wgsl, normalize.wgsl,
-// tile/moments.wgsl, tile/normalize.wgsl.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, block_moments.wgsl,
+// statistics.wgsl, normalize.wgsl, tile/moments.wgsl, tile/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_fused(

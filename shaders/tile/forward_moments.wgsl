@@ -1,8 +1,8 @@
 // Formula: the moments of one split of each channel (moments.wgsl).
 // A workgroup owns: a tile. First of two dispatches of the split path.
 // Reads: x. Writes: one partial a channel and split.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, partial_moments.wgsl,
-// tile/moments.wgsl.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, block_moments.wgsl,
+// partial_moments.wgsl, tile/moments.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_moments(

@@ -103,11 +103,6 @@ fn across(v: vec4f) -> vec4f {
     return v;
 }
 
-// A value of each column near the middle of those of a quad: there is one.
-fn middle(a: vec4f) -> vec4f {
-    return a;
-}
-
 // A tile's quads are whole, or what they lack is never used.
 fn keep(q: Quad, v: vec4f) -> vec4f {
     return v;

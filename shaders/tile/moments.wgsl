@@ -1,6 +1,6 @@
 // Formula: the moments of a tile's columns, by block (../moments.wgsl), and of its channels.
 // A workgroup owns: a tile. Reads: x. Writes: workgroup memory.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, block_moments.wgsl.
 
 // Of all rows so far, but for those of the group of blocks at hand, which come next.
 var<private> pivots: array<vec4f, MAX_QUADS>;

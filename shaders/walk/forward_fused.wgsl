@@ -3,8 +3,8 @@
 // A workgroup owns: all values of its channels, so one dispatch is enough; the second read of x
 // finds it in the caches.
 // Reads: x, gamma, beta, running statistics. Writes: y, saved and running statistics.
-// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, statistics.wgsl, normalize.wgsl,
-// walk/merge_lanes.wgsl, walk/moments.wgsl, walk/normalize.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, block_moments.wgsl,
+// statistics.wgsl, normalize.wgsl, walk/merge_lanes.wgsl, walk/moments.wgsl, walk/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_fused(

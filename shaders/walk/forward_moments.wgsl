@@ -1,8 +1,8 @@
 // Formula: the moments of one split of each channel (moments.wgsl).
 // A workgroup owns: one split of its channels. First of two dispatches of the split path.
 // Reads: x. Writes: one partial a channel and split.
-// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, partial_moments.wgsl,
-// walk/merge_lanes.wgsl, walk/moments.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, block_moments.wgsl,
+// partial_moments.wgsl, walk/merge_lanes.wgsl, walk/moments.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_moments(

@@ -3,8 +3,8 @@
 // A workgroup owns: all values of its channels, and its threads keep them in registers, KEPT quads
 // each at most. So x is read once.
 // Reads: x, residual, gamma, beta, running statistics. Writes: y, saved and running statistics.
-// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, statistics.wgsl, normalize.wgsl,
-// walk/merge_lanes.wgsl, walk/kept.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, block_moments.wgsl,
+// statistics.wgsl, normalize.wgsl, walk/merge_lanes.wgsl, walk/kept.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_on_chip(

@@ -1,7 +1,7 @@
 // Formula: a block of a thread's walk in registers: its moments (../moments.wgsl) and
 // y = γ·(x − mean)·inv_std + β (../normalize.wgsl) of the same values.
 // A workgroup owns: all values of its channels. Reads: x, once; residual. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, normalize.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, block_moments.wgsl, normalize.wgsl.
 //
 // Written out, since an array that is indexed by a loop may end up in memory.
 

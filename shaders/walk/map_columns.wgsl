@@ -91,26 +91,6 @@ fn across(v: vec4f) -> vec4f {
     return v;
 }
 
-// A value of each channel near the middle of those of a quad: there is one.
-fn middle(a: vec4f) -> vec4f {
-    return a;
-}
-
-// Of each channel's values the one that is nearest to `to`: there is one.
-fn nearest_across(to: vec4f, a: vec4f) -> vec4f {
-    return a;
-}
-
-// Of the components: each belongs to a channel of its own.
-fn heaviest_across(h: Heaviest) -> Heaviest {
-    return h;
-}
-
-// A value of a quad that has weight, or else another: of each channel its own.
-fn any_of(w: vec4f, a: vec4f, other: vec4f) -> vec4f {
-    return select(other, a, w > vec4f());
-}
-
 // The channels of a quad's columns; those that are not there repeat the first.
 fn channels_of(p: Place) -> vec4u {
     let k = vec4u(0u, 1u, 2u, 3u);

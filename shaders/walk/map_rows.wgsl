@@ -102,26 +102,3 @@ fn keep(q: Quad, v: vec4f) -> vec4f {
 fn across(v: vec4f) -> vec4f {
     return vec4f((v.x + v.y) + (v.z + v.w));
 }
-
-// A value of the channel near the middle of those of a quad.
-fn middle(a: vec4f) -> vec4f {
-    return vec4f(median(a, a.yyyy, a.zzzz).x);
-}
-
-// Of four values the one that is nearest to `to`.
-fn nearest_across(to: vec4f, a: vec4f) -> vec4f {
-    return nearer(to, nearer(to, a.xxxx, a.yyyy), nearer(to, a.zzzz, a.wwww));
-}
-
-// A value of a quad that has weight, or else another.
-fn any_of(w: vec4f, a: vec4f, other: vec4f) -> vec4f {
-    let some = select(select(select(a.w, a.z, w.z > 0.0), a.y, w.y > 0.0), a.x, w.x > 0.0);
-    return select(other, vec4f(some), any(w > vec4f()));
-}
-
-// Of the components, which belong to one channel.
-fn heaviest_across(h: Heaviest) -> Heaviest {
-    let xy = heavier(Heaviest(h.w.xxxx, h.x.xxxx), h.w.yyyy, h.x.yyyy);
-    let xyz = heavier(xy, h.w.zzzz, h.x.zzzz);
-    return heavier(xyz, h.w.wwww, h.x.wwww);
-}

@@ -1,6 +1,9 @@
 // Formula: the moments of a thread's walk, by block (../moments.wgsl).
 // A workgroup owns: its channels' split. Reads: x, weights. Writes: nothing.
-// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl, block_moments.wgsl.
+
+// Farther from the mean than any value whose square `f32` holds.
+const FAR = 3e38;
 
 // The next four quads of a walk.
 fn next_four(c: ptr<function, Cursor>) -> Four {
@@ -22,35 +25,6 @@ fn next_four(c: ptr<function, Cursor>) -> Four {
         f.count = across((f.w0 + f.w1) + (f.w2 + f.w3)).x;
     }
     return f;
-}
-
-// The moments of a block of weighted values. Those of little weight have no say in its pivot: others
-// stand in for them.
-fn weighted_block(low: Four, high: Four) -> Moments {
-    var h = Heaviest(low.w0, low.x0);
-    h = heavier(h, low.w1, low.x1);
-    h = heavier(h, low.w2, low.x2);
-    h = heavier(h, low.w3, low.x3);
-    h = heavier(h, high.w0, high.x0);
-    h = heavier(h, high.w1, high.x1);
-    h = heavier(h, high.w2, high.x2);
-    h = heavier(h, high.w3, high.x3);
-    h = heaviest_across(h);
-    let pivot = middle(middle_of(weighty(low, h), weighty(high, h)));
-    return add(
-        moments_of_four(filled(low, pivot), pivot),
-        moments_of_four(filled(high, pivot), pivot),
-    );
-}
-
-fn weighty(f: Four, h: Heaviest) -> Four {
-    let enough = 0.25 * h.w;
-    var only = f;
-    only.x0 = select(h.x, f.x0, f.w0 >= enough);
-    only.x1 = select(h.x, f.x1, f.w1 >= enough);
-    only.x2 = select(h.x, f.x2, f.w2 >= enough);
-    only.x3 = select(h.x, f.x3, f.w3 >= enough);
-    return only;
 }
 
 // The moments of a thread's walk: of groups of blocks, and parts of groups, so that no chain of
@@ -94,10 +68,12 @@ fn moments_of_tail(start: Cursor) -> Moments {
     var pivot = vec4f();
     var c = start;
     if WEIGHTED {
+        var h = Heaviest();
         for (var left = start.tail; left > 0u; left--) {
             let q = next(&c);
-            pivot = any_of(weights_of(q), load_x(q), pivot);
+            h = heavier(h, weights_of(q), load_x(q));
         }
+        pivot = heaviest_across(h).x;
     } else if start.tail > 0u {
         pivot = middle(load_x(next(&c)));
     }

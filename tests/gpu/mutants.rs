@@ -39,7 +39,7 @@ fn a_few_cases() {
         crate::exact::a_batch_of_one_weighted_value_is_tracked();
     } else if file.ends_with("moments") || file == "walk/kept" {
         crate::accuracy::pivots_move();
-        if file == "walk/moments" {
+        if file == "walk/moments" || file == "block_moments" {
             crate::accuracy::light_values_do_not_count();
         }
         crate::accuracy::unlucky_for_pivots(&[Shape::ncl(300, 3, 100), Shape::nc(333, 64)]);
