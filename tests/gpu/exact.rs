@@ -151,26 +151,47 @@ pub fn sums_of_halves_are_rounded_to_even() {
     }
 }
 
-/// One value with weight, whatever its weight, has a mean, and no variance to be unbiased.
+/// Running mean and variance after one step that they take all of: four values of three channels,
+/// 0 to 11, with these weights.
+fn tracked(context: &Context, weights: [f32; 4]) -> (Vec<f32>, Vec<f32>) {
+    let (device, shape) = (context.device(), Shape::nc(4, 3));
+    let bn = BatchNorm::new(device, &BatchNormDescriptor::default()).expect("a layer");
+    let state = State::new(device, 3);
+    let x: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    let weights = context.upload(&weights).expect("weights");
+    let weights = Some(Weights::new(BufferRange::from(&weights), 4));
+    let (x, y) = (context.upload(&x).expect("x"), context.zeros(12).expect("y"));
+    let momentum = Momentum::Exponential(1.0);
+    let training = Training { x: (&x).into(), y: (&y).into(), momentum };
+    let extras = Extras { weights, ..Default::default() };
+    let forward = bn.bind_training_with(device, &state, shape, training, extras).expect("training");
+    context.run(|encoder| forward.encode(encoder));
+    let read = |row| context.download(state.range(row)).expect("a download");
+    (read(Row::RunningMean), read(Row::RunningVar))
+}
+
+/// One value has no unbiased variance, so that it counts as it is.
 #[test]
 pub fn a_batch_of_one_weighted_value_is_tracked() {
     let Some(context) = device::context() else { return };
-    let (device, shape) = (context.device(), Shape::nc(4, 3));
-    let bn = BatchNorm::new(device, &BatchNormDescriptor::default()).expect("a layer");
     for weight in [0.5, 1.0] {
-        let state = State::new(device, 3);
-        let x: Vec<f32> = (0..12).map(|i| i as f32).collect();
-        let weights = context.upload(&[0.0, weight, 0.0, 0.0]).expect("weights");
-        let weights = Some(Weights::new(BufferRange::from(&weights), 4));
-        let (x, y) = (context.upload(&x).expect("x"), context.zeros(12).expect("y"));
-        let momentum = Momentum::Exponential(1.0);
-        let training = Training { x: (&x).into(), y: (&y).into(), momentum };
-        let extras = Extras { weights, ..Default::default() };
-        let forward =
-            bn.bind_training_with(device, &state, shape, training, extras).expect("training");
-        context.run(|encoder| forward.encode(encoder));
-        let read = |row| context.download(state.range(row)).expect("a download");
-        assert_eq!(read(Row::RunningMean), [3.0, 4.0, 5.0], "of weight {weight}");
-        assert_eq!(read(Row::RunningVar), [0.0; 3], "of weight {weight}");
+        let (mean, variance) = tracked(context, [0.0, weight, 0.0, 0.0]);
+        assert_eq!(mean, [3.0, 4.0, 5.0], "of weight {weight}");
+        assert_eq!(variance, [0.0; 3], "of weight {weight}");
+    }
+}
+
+/// Weights of little more than 1 in all have an unbiased variance, M2/(m − 1).
+#[test]
+pub fn just_more_than_one_value_is_unbiased() {
+    let Some(context) = device::context() else { return };
+    let more = 1.0 / 256.0;
+    let (mean, variance) = tracked(context, [0.0, 0.5, 0.5 + more, 0.0]);
+    // Of 3 and 6 in the first channel; those of the others lie as far apart.
+    let first = (3.0 * 0.5 + 6.0 * (0.5 + more)) / (1.0 + more);
+    let m2 = 0.5 * (3.0f32 - first).powi(2) + (0.5 + more) * (6.0 - first).powi(2);
+    for (c, (mean, variance)) in mean.iter().zip(&variance).enumerate() {
+        assert!((mean - first - c as f32).abs() <= 1e-5, "mean[{c}] is {mean}");
+        assert!((variance / (m2 / more) - 1.0).abs() <= 1e-5, "σ²[{c}] is {variance}");
     }
 }

@@ -20,6 +20,7 @@ mod mutants;
 mod nist;
 mod optimizer;
 mod parts;
+mod pivots;
 mod properties;
 mod recovery;
 mod snapshot;

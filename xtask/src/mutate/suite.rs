@@ -15,8 +15,15 @@ const SILENCE: Duration = Duration::from_secs(45);
 const QUICK: &str = "mutants::a_few_cases";
 
 /// The larger suites.
-const OTHERS: [&str; 6] =
-    ["layers::", "accuracy::", "optimizer::", "parts::", "fused::", "mutants::more_cases"];
+const OTHERS: [&str; 7] = [
+    "layers::",
+    "accuracy::",
+    "pivots::",
+    "optimizer::",
+    "parts::",
+    "fused::",
+    "mutants::more_cases",
+];
 
 /// What reaches code of a file that the quick cases do not.
 fn suites_of(file: &str) -> &'static [&'static str] {

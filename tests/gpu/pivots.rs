@@ -1,0 +1,240 @@
+//! Where the pivots of sums are, and data for which a pivot may be unlucky: outliers, borders, drifts,
+//! values of next to no weight.
+
+use crate::accuracy::{self, LARGE, check, layers};
+use crate::cases::Random;
+use crate::device;
+use wgpu_batchnorm::reference;
+use wgpu_batchnorm::{
+    BatchNorm, BufferRange, Context, Extras, Momentum, Row, Saved, Shape, State, Training, Weights,
+};
+
+/// The index of an element by its position within its channel.
+fn index(shape: Shape, channel: u32, position: u64) -> usize {
+    shape.index(position / shape.inner(), channel, position % shape.inner()) as usize
+}
+
+/// A tensor of what `f` makes of a channel, a position in it, and what is there in `x`.
+fn changed(shape: Shape, x: &[f32], f: impl Fn(u32, u64, f32) -> f32) -> Vec<f32> {
+    let mut x = x.to_vec();
+    for c in 0..shape.channels() {
+        for position in 0..shape.count() {
+            let x = &mut x[index(shape, c, position)];
+            *x = f(c, position, *x);
+        }
+    }
+    x
+}
+
+/// Pivots and variances of a training step with a weight a position.
+fn train(
+    context: &Context,
+    bn: &BatchNorm,
+    shape: Shape,
+    x: &[f32],
+    weights: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
+    let device = context.device();
+    let state = State::new(device, shape.channels());
+    let weights = context.upload(weights).expect("weights");
+    let weights = Some(Weights::new(BufferRange::from(&weights), shape.count()));
+    let x = context.upload(x).expect("x");
+    let y = context.zeros(shape.elements()).expect("y");
+    let momentum = Momentum::Exponential(1.0);
+    let training = Training { x: (&x).into(), y: (&y).into(), momentum };
+    let extras = Extras { weights, ..Default::default() };
+    let forward = bn.bind_training_with(device, &state, shape, training, extras).expect("training");
+    context.run(|encoder| forward.encode(encoder));
+    let download = |range| context.download(range).expect("a download");
+    let pivots = forward.saved(Saved::Pivot).expect("saved");
+    (download(pivots), download(state.range(Row::RunningVar)))
+}
+
+#[test]
+fn no_pivot_is_unlucky() {
+    unlucky_for_pivots(&LARGE);
+}
+
+pub fn unlucky_for_pivots(shapes: &[Shape]) {
+    for &shape in shapes {
+        let n = shape.elements() as usize;
+        let normals = Random(3).normals(n, 5.0);
+        // f maps a position within the channel to its value.
+        let by_position = |f: &dyn Fn(usize) -> f32| {
+            changed(shape, &normals, |_, position, _| f(position as usize))
+        };
+        let m = shape.count() as usize;
+        let first = by_position(&|i| if i == 0 { 1005.0 } else { normals[i] });
+        check("first value far away", shape, &first, 1e-7, 1e-6, 2e-6);
+        let sorted = by_position(&|i| i as f32 / m as f32 * 3.5 - 1.7);
+        check("sorted", shape, &sorted, 3e-7, 1e-6, 2e-6);
+        let outlier = by_position(&|i| if i == m / 2 { 1e6 } else { normals[i] });
+        check("one huge outlier", shape, &outlier, 1e-6, 1e-6, f64::INFINITY);
+        let clusters = by_position(&|i| if i % 100 == 0 { 1000.0 } else { normals[i] });
+        check("two clusters", shape, &clusters, 3e-7, 1e-6, 3e-6);
+        let two = by_position(&|i| if (i * 7919) % 16 < 8 { 0.3 } else { 1.9 });
+        check("two values", shape, &two, 3e-7, 1e-6, 3e-6);
+        // As an image with a border, or what ReLU leaves: blocks of one value, then the rest.
+        let border = by_position(&|i| if i < m / 256 { 0.0 } else { 100.0 + normals[i] });
+        check("a border", shape, &border, 3e-7, 1e-6, 3e-6);
+    }
+}
+
+/// Where the first values tell little of the others a pivot has to move. In tiles one thread sees all
+/// rows of a channel.
+#[test]
+pub fn pivots_move() {
+    for shape in [Shape::nc(128, 64), Shape::nc(1000, 32), Shape::ncl(2, 3, 40_000)] {
+        let m = shape.count();
+        let normals = Random(9).normals(shape.elements() as usize, 0.0);
+        // f maps a position within a channel to the mean there.
+        let around =
+            |f: &dyn Fn(u64) -> f32| changed(shape, &normals, |_, position, x| x + f(position));
+        let block = around(&|p| if p < 8 { 0.0 } else { 1000.0 });
+        check("a block elsewhere", shape, &block, 5e-7, 5e-7, 2e-6);
+        let half = around(&|p| if p < m / 2 { 0.0 } else { 1000.0 });
+        check("two halves", shape, &half, 5e-7, 5e-7, 2e-6);
+        let drift = around(&|p| 50.0 * p as f32 / m as f32);
+        check("drift", shape, &drift, 5e-7, 5e-7, 2e-6);
+    }
+}
+
+/// Values of next to no weight, however far away and wherever they are, are no pivot.
+#[test]
+pub fn light_values_do_not_count() {
+    let Some(context) = device::context() else { return };
+    for shape in [Shape::nc(1024, 9), Shape::ncl(40, 9, 64), Shape::ncl(40, 3, 49)] {
+        let m = shape.count() as usize;
+        for (what, is_light) in [
+            ("the first", &(|i: usize| i < 40) as &dyn Fn(usize) -> bool),
+            ("three in eight", &|i| i % 8 < 3),
+            ("all but the last", &|i| i + 1 < m && i % 64 != 5),
+        ] {
+            for light in [1e-8f32, 1e-4] {
+                let weights: Vec<f32> =
+                    (0..m).map(|i| if is_light(i) { light } else { 1.0 }).collect();
+                let heavy = Random(6).normals(shape.elements() as usize, 0.0);
+                let x =
+                    changed(
+                        shape,
+                        &heavy,
+                        |_, position, x| {
+                            if is_light(position as usize) { x + 1e4 } else { x }
+                        },
+                    );
+                let extras =
+                    reference::Extras { weights: Some(&weights), ..reference::Extras::default() };
+                let want = reference::weighted_statistics(shape, &x, extras);
+                for bn in layers(context) {
+                    let (_, have) = train(context, &bn, shape, &x, &weights);
+                    for (c, (&have, want)) in have.iter().zip(&want.variance).enumerate() {
+                        let off = (have as f64 / want - 1.0).abs();
+                        assert!(off <= 1e-6, "{what}, {light}, {shape}: σ²[{c}] is off by {off:e}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The pivot is a value of some weight, whichever of a block's have it.
+#[test]
+pub fn only_weighty_values_are_pivots() {
+    let Some(context) = device::context() else { return };
+    for shape in [Shape::nc(8, 20), Shape::nc(64, 20), Shape::ncl(1, 20, 32), Shape::ncl(8, 20, 32)]
+    {
+        let x = Random(12).normals(shape.elements() as usize, 0.0);
+        let m = shape.count();
+        let mut random = Random(13);
+        for which in 0..40 {
+            // One alone, or about half of them.
+            let is_heavy: Vec<bool> =
+                (0..m)
+                    .map(|i| {
+                        if which < 32 { i % m.min(32) == which % m } else { random.uniform() < 0.5 }
+                    })
+                    .collect();
+            let weights: Vec<f32> =
+                is_heavy.iter().map(|&is| if is { 0.5 } else { 1e-4 }).collect();
+            let x = changed(shape, &x, |_, i, x| if is_heavy[i as usize] { x } else { x + 1e3 });
+            for bn in layers(context) {
+                let (pivots, _) = train(context, &bn, shape, &x, &weights);
+                for (c, pivot) in pivots.iter().enumerate() {
+                    assert!(pivot.abs() < 6.0, "{shape}, {which}: the pivot of {c} is {pivot}");
+                }
+            }
+        }
+    }
+}
+
+/// Two values far away, wherever they are in a block of eight.
+#[test]
+pub fn no_two_outliers_are_pivots() {
+    let Some(context) = device::context() else { return };
+    let pairs: Vec<(u64, u64)> = (0..8).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
+    let shape = Shape::nc(8, 4 * pairs.len() as u32);
+    let x = Random(14).normals(shape.elements() as usize, 0.0);
+    let x = changed(shape, &x, |c, position, x| {
+        let (a, b) = pairs[c as usize / 4];
+        let sign = |bit| if c & bit == 0 { 1.0 } else { -1.0 };
+        match position {
+            p if p == a => x + 1e4 * sign(1),
+            p if p == b => x + 1e4 * sign(2),
+            _ => x,
+        }
+    });
+    for bn in layers(context) {
+        let have = accuracy::train(context, &bn, shape, &x, &vec![0.0; x.len()]);
+        for (c, pivot) in have.pivot.iter().enumerate() {
+            assert!(pivot.abs() < 6.0, "{:?} and {}: {pivot}", pairs[c / 4], c % 4);
+        }
+    }
+}
+
+/// Within a standard deviation or so whatever the order of the values, and as near as the mean of
+/// others would be where they have none.
+#[test]
+pub fn pivots_are_near_the_mean() {
+    let Some(context) = device::context() else { return };
+    for shape in [
+        Shape::nc(8, 500),
+        Shape::nc(16, 500),
+        Shape::nc(64, 500),
+        Shape::nc(1000, 64),
+        Shape::ncl(1, 300, 32),
+        Shape::ncl(5, 300, 49),
+        Shape::ncl(8, 300, 64),
+        Shape::ncl(2, 20, 10_000),
+        Shape::channels_last(20_000, 20),
+    ] {
+        let m = shape.count();
+        let normals = Random(15).normals(shape.elements() as usize, 0.0);
+        for (what, f) in [
+            ("normal", &(|_| 0f32) as &dyn Fn(u64) -> f32),
+            ("halves", &|p| if p < m / 2 { 0.0 } else { 10.0 }),
+            ("drift", &|p| 20.0 * p as f32 / m as f32),
+            ("alternating", &|p| if p % 2 == 0 { 0.0 } else { 10.0 }),
+            ("a first block", &|p| if p < m / 4 { 0.0 } else { 10.0 }),
+        ] {
+            let x = changed(shape, &normals, |_, position, x| x + f(position));
+            let want = reference::statistics(shape, &x);
+            for (k, bn) in layers(context).iter().enumerate() {
+                let have = accuracy::train(context, bn, shape, &x, &vec![0.0; x.len()]);
+                let far: Vec<f64> = (0..shape.channels() as usize)
+                    .map(|c| (have.pivot[c] as f64 - want.mean[c]).abs() / want.variance[c].sqrt())
+                    .collect();
+                let most = far.iter().copied().fold(0f64, f64::max);
+                let average = far.iter().sum::<f64>() / far.len() as f64;
+                let near = if what == "normal" { 1.5 / (m as f64).sqrt() } else { 0.9 };
+                assert!(
+                    average <= near,
+                    "{what}, {shape}, plan {k}: {average:.2} σ off on average"
+                );
+                assert!(most <= 1.2, "{what}, {shape}, plan {k}: {most:.2} σ off");
+                println!(
+                    "{what}, {shape}, plan {k}: {average:.2} σ off on average, {most:.2} at most"
+                );
+            }
+        }
+    }
+}
