@@ -39,7 +39,8 @@ fn a_few_cases() {
         crate::exact::a_batch_of_one_weighted_value_is_tracked();
         crate::exact::just_more_than_one_value_is_unbiased();
     } else if file.ends_with("moments") || file == "walk/kept" {
-        done("outliers", crate::pivots::no_two_outliers_are_pivots);
+        done("a block", crate::pivots::the_pivot_of_a_block_is_a_median_of_medians);
+        done("a row", crate::pivots::the_pivot_of_a_row_is_a_median_of_components);
         done("near the mean", crate::pivots::pivots_are_near_the_mean);
         done("moves", crate::pivots::pivots_move);
         if file == "walk/moments" || file == "block_moments" {

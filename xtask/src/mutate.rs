@@ -7,7 +7,7 @@ mod suite;
 
 use crate::shell::seconds;
 use operators::{Kind, Mutant};
-use report::{Known, Report};
+use report::{Reasons, Report};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,10 @@ pub use suite::{WRAPPER, wrap_rustc};
 
 /// Files that no test of the layers reaches.
 const LEFT_OUT: [&str; 2] = ["fold", "optimizer"];
+
+/// The mutants that nothing can notice, and those that no test notices, with the reasons.
+const KNOWN: &str = "xtask/mutants.txt";
+const SURVIVORS: &str = "xtask/survivors.txt";
 
 /// What of all mutants must be killed.
 const BAR: f64 = 0.95;
@@ -62,7 +66,8 @@ pub fn parse(args: Vec<OsString>) -> Result<Options, String> {
 
 pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
-    let known = Known::read(&root.join("xtask/mutants.txt"))?;
+    let known = Reasons::read(&root.join(KNOWN))?;
+    let survivors = Reasons::read(&root.join(SURVIVORS))?;
     let mutants = chosen(&root.join("shaders"), options)?;
     if options.list {
         for mutant in &mutants {
@@ -80,12 +85,17 @@ pub fn run(options: &Options) -> Result<(), String> {
     let report = Mutex::new(Report::default());
     in_parallel(options.jobs, &mutants, |worker, mutant| {
         let folder = folder_of(&root, worker)?;
-        let fate = match known.reason(mutant) {
+        let listed = survivors.of(mutant);
+        let fate = match known.of(mutant) {
             Some(reason) => Fate::Known(reason.into()),
-            None => suite.fate(mutant, &folder, options.quick)?,
+            None => match suite.kills(mutant, &folder, options.quick)? {
+                None => Fate::Discarded,
+                Some(true) => Fate::Killed { listed: listed.is_some() },
+                Some(false) => Fate::Survived(listed.map(str::to_owned)),
+            },
         };
         let mut report = report.lock().expect("no worker panics");
-        if fate == Fate::Survived {
+        if fate == Fate::Survived(None) {
             eprintln!("survived: {}", report::lines(mutant));
         }
         report.add(mutant, fate);
@@ -206,10 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn known_mutants_are_mutants() {
+    fn listed_mutants_are_mutants() {
         let root = root().unwrap();
-        let known = Known::read(&root.join("xtask/mutants.txt")).unwrap();
-        let idle = known.idle(&chosen(&root.join("shaders"), &parsed(&[]).unwrap()).unwrap());
-        assert!(idle.is_empty(), "no such mutants:\n{}", idle.join("\n"));
+        let all = chosen(&root.join("shaders"), &parsed(&[]).unwrap()).unwrap();
+        for list in [KNOWN, SURVIVORS] {
+            let idle = Reasons::read(&root.join(list)).unwrap().idle(&all);
+            assert!(idle.is_empty(), "{list}, no such mutants:\n{}", idle.join("\n"));
+        }
     }
 }

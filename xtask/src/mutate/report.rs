@@ -7,11 +7,11 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// The mutants that nothing can notice, with the reasons. A reason starts with `#`; after it come
-/// lines with the name of a file, and below each pairs of lines, `-` before and `+` after, or `+ *`
-/// for any change.
+/// Mutants with reasons: why nothing can notice them, or why no test does. A reason starts with `#`;
+/// after it come lines with the name of a file, and below each pairs of lines, `-` before and `+` after,
+/// or `+ *` for any change.
 #[derive(Debug, Default)]
-pub struct Known(Vec<Entry>);
+pub struct Reasons(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
@@ -21,7 +21,7 @@ struct Entry {
     reason: String,
 }
 
-impl Known {
+impl Reasons {
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         Self::parse(&text)
@@ -29,7 +29,7 @@ impl Known {
 
     fn parse(text: &str) -> Result<Self, String> {
         let (mut reason, mut file, mut before) = (String::new(), "", "");
-        let mut known: Vec<Entry> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         let mut in_reason = false;
         for line in text.lines() {
             let continues = in_reason;
@@ -39,7 +39,7 @@ impl Known {
                 Some(("#", text)) if continues => reason = format!("{reason} {}", text.trim()),
                 Some(("#", text)) => reason = text.trim().into(),
                 Some(("-", text)) => before = line_of(text),
-                Some(("+", text)) => known.push(Entry {
+                Some(("+", text)) => entries.push(Entry {
                     file: file.into(),
                     before: before.into(),
                     after: line_of(text).into(),
@@ -48,13 +48,13 @@ impl Known {
                 Some(_) => file = line.trim(),
             }
         }
-        if known.iter().any(|entry| entry.file.is_empty() || entry.reason.is_empty()) {
-            return Err("a known mutant wants a reason and a file".into());
+        if entries.iter().any(|entry| entry.file.is_empty() || entry.reason.is_empty()) {
+            return Err("a mutant in a list wants a reason and a file".into());
         }
-        Ok(Self(known))
+        Ok(Self(entries))
     }
 
-    pub fn reason(&self, mutant: &Mutant) -> Option<&str> {
+    pub fn of(&self, mutant: &Mutant) -> Option<&str> {
         self.0.iter().find(|entry| entry.means(mutant)).map(|entry| entry.reason.as_str())
     }
 
@@ -92,8 +92,8 @@ struct Row {
 impl Row {
     fn count(&mut self, fate: &Fate) {
         match fate {
-            Fate::Killed => self.killed += 1,
-            Fate::Survived => self.survived += 1,
+            Fate::Killed { .. } => self.killed += 1,
+            Fate::Survived(_) => self.survived += 1,
             Fate::Known(_) => self.known += 1,
             Fate::Discarded => self.discarded += 1,
         }
@@ -149,23 +149,21 @@ pub fn lines(mutant: &Mutant) -> String {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut survivors: BTreeMap<(&str, usize), Vec<&Mutant>> = BTreeMap::new();
-        let mut reasons: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
+        let mut groups: BTreeMap<String, Vec<&Mutant>> = BTreeMap::new();
         for (mutant, fate) in &self.fates {
-            match fate {
-                Fate::Survived => {
-                    survivors.entry((&mutant.file, mutant.line)).or_default().push(mutant);
-                }
-                Fate::Known(reason) => reasons.entry(reason).or_default().push(mutant),
-                _ => {}
-            }
+            let group = match fate {
+                Fate::Known(reason) => format!("not to be noticed: {reason}"),
+                Fate::Survived(Some(reason)) => format!("survived: {reason}"),
+                Fate::Survived(None) => "survived, and no reason is listed".into(),
+                Fate::Killed { listed: true } => "killed, though listed as a survivor".into(),
+                Fate::Killed { .. } | Fate::Discarded => continue,
+            };
+            groups.entry(group).or_default().push(mutant);
         }
-        for (reason, mutants) in reasons {
-            writeln!(f, "\nnot to be noticed, {}: {reason}", mutants.len())?;
+        for (group, mut mutants) in groups {
+            mutants.sort_by_key(|mutant| (&mutant.file, mutant.line));
+            writeln!(f, "\n{group} ({})", mutants.len())?;
             mutants.iter().try_for_each(|m| writeln!(f, "  {}", lines(m)))?;
-        }
-        for mutant in survivors.into_values().flatten() {
-            writeln!(f, "\nsurvived: {}", lines(mutant))?;
         }
         let head = ["mutants", "killed", "survived", "%", "known", "discarded"];
         let [all, killed, survived, percent, known, discarded] = head;
@@ -207,21 +205,22 @@ mod tests {
 
     #[test]
     fn known_mutants_have_reasons() {
-        let known =
-            Known::parse("# It is\n# the same.\nwalk/sums\n-     a = b;\n+     a = c;\n").unwrap();
-        assert_eq!(known.reason(&mutant("    a = c;")), Some("It is the same."));
-        assert_eq!(known.reason(&mutant("    a = d;")), None);
-        assert!(Known::parse("walk/sums\n- a\n+ b\n").is_err());
+        let known = Reasons::parse("# It is\n# the same.\nwalk/sums\n-     a = b;\n+     a = c;\n")
+            .unwrap();
+        assert_eq!(known.of(&mutant("    a = c;")), Some("It is the same."));
+        assert_eq!(known.of(&mutant("    a = d;")), None);
+        assert!(Reasons::parse("walk/sums\n- a\n+ b\n").is_err());
     }
 
     #[test]
     fn survivors_fail() {
         let mut report = Report::default();
-        report.add(&mutant("1"), Fate::Killed);
+        report.add(&mutant("1"), Fate::Killed { listed: false });
         report.add(&mutant("2"), Fate::Discarded);
         assert_eq!(report.verdict(0.95), Ok(()));
-        report.add(&mutant("3"), Fate::Survived);
+        report.add(&mutant("3"), Fate::Survived(Some("It is rare.".into())));
         assert!(report.verdict(0.1).unwrap_err().contains("barriers"));
         assert!(report.to_string().contains("50.0"), "{report}");
+        assert!(report.to_string().contains("survived: It is rare. (1)"), "{report}");
     }
 }

@@ -41,8 +41,10 @@ fn suites_of(file: &str) -> &'static [&'static str] {
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fate {
-    Killed,
-    Survived,
+    /// A survivor that is listed may be killed by a test that is new.
+    Killed { listed: bool },
+    /// The reason, if one is listed.
+    Survived(Option<String>),
     /// It is no valid module, or says the same as the original.
     Discarded,
     /// It is in the list of those that nothing can notice, for this reason.
@@ -113,8 +115,14 @@ impl Suite {
         if passes { Ok(()) } else { Err("the tests fail without a mutant".into()) }
     }
 
-    /// `folder` has the shaders, of which one is changed.
-    pub fn fate(&self, mutant: &Mutant, folder: &Path, quick: bool) -> Result<Fate, String> {
+    /// Whether a test notices the mutant; nothing if it is no mutant. `folder` has the shaders, of which
+    /// one is changed.
+    pub fn kills(
+        &self,
+        mutant: &Mutant,
+        folder: &Path,
+        quick: bool,
+    ) -> Result<Option<bool>, String> {
         let path = folder.join(format!("{}.wgsl", mutant.file));
         let original = fs::read_to_string(self.shaders.join(format!("{}.wgsl", mutant.file)))
             .map_err(|e| format!("{}: {e}", mutant.file))?;
@@ -133,16 +141,15 @@ impl Suite {
             lines.map(|(k, line)| if k + 1 == mutant.line { &mutant.after } else { line });
         write(&marked(&changed.collect::<Vec<_>>().join("\n")))?;
         let modules = self.modules(folder);
-        let fate = match modules {
-            None => Fate::Discarded,
-            Some(modules) if modules == unchanged => Fate::Discarded,
-            _ if !self.passes(folder, &mutant.file, QUICK) => Fate::Killed,
-            _ if !self.constants_agree(folder) => Fate::Killed,
-            _ if self.notice(folder, &mutant.file, suites_of(&mutant.file)) => Fate::Killed,
-            _ if !quick && self.notice(folder, &mutant.file, &OTHERS) => Fate::Killed,
-            _ => Fate::Survived,
-        };
-        Ok(fate)
+        if modules.is_none_or(|modules| modules == unchanged) {
+            return Ok(None);
+        }
+        Ok(Some(
+            !self.passes(folder, &mutant.file, QUICK)
+                || !self.constants_agree(folder)
+                || self.notice(folder, &mutant.file, suites_of(&mutant.file))
+                || (!quick && self.notice(folder, &mutant.file, &OTHERS)),
+        ))
     }
 
     /// Tests of the text alone: barriers, and constants that the host has as well.
