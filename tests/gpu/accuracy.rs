@@ -191,7 +191,7 @@ fn exact_statistics_are_exact() {
 
 /// NaN and infinity poison the channel that they are in, and no other.
 #[test]
-fn poison_stays_in_its_channel() {
+pub fn poison_stays_in_its_channel() {
     let Some(context) = device::context() else { return };
     for shape in [Shape::nchw(4, 6, 7, 7), Shape::nchw(4, 6, 8, 8), Shape::channels_last(300, 6)] {
         let n = shape.elements() as usize;
