@@ -6,7 +6,8 @@ use crate::device;
 use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::reference::{self, AffineParams, Statistics};
 use wgpu_batchnorm::{
-    Backward, BatchNorm, BatchNormDescriptor, Context, Momentum, Row, Saved, Shape, State, Training,
+    Backward, BatchNorm, BatchNormDescriptor, BufferRange, Context, Extras, Momentum, Row, Saved,
+    Shape, State, Training, Weights,
 };
 
 /// What a training step gives, without γ and β, and with running statistics that take all of it.
@@ -41,14 +42,29 @@ pub fn layers(context: &Context) -> Vec<BatchNorm> {
 }
 
 pub fn train(context: &Context, bn: &BatchNorm, shape: Shape, x: &[f32], dy: &[f32]) -> Outcome {
+    train_weighted(context, bn, shape, x, dy, None)
+}
+
+/// With a weight a position.
+pub fn train_weighted(
+    context: &Context,
+    bn: &BatchNorm,
+    shape: Shape,
+    x: &[f32],
+    dy: &[f32],
+    weights: Option<&[f32]>,
+) -> Outcome {
     let device = context.device();
     let state = State::new(device, shape.channels());
     let (x, dy) = (context.upload(x).expect("x"), context.upload(dy).expect("dy"));
+    let weights = weights.map(|weights| context.upload(weights).expect("weights"));
+    let weights = weights.map(|weights| Weights::new(BufferRange::from(&weights), shape.count()));
+    let extras = Extras { weights, ..Default::default() };
     let y = context.zeros(shape.elements()).expect("y");
     let dx = context.zeros(shape.elements()).expect("dx");
     let momentum = Momentum::Exponential(1.0);
     let training = Training { x: (&x).into(), y: (&y).into(), momentum };
-    let forward = bn.bind_training(device, &state, shape, training).expect("training");
+    let forward = bn.bind_training_with(device, &state, shape, training, extras).expect("training");
     let tensors = Backward { dy: dy.into(), dx: (&dx).into() };
     let backward = bn.bind_backward(device, &forward, tensors).expect("backward");
     context.run(|encoder| {
