@@ -36,6 +36,8 @@ fn no_pivot_is_unlucky() {
 }
 
 pub fn unlucky_for_pivots(shapes: &[Shape]) {
+    let Some(context) = device::context() else { return };
+    let layers = layers(context);
     for &shape in shapes {
         let n = shape.elements() as usize;
         let normals = Random(3).normals(n, 5.0);
@@ -45,18 +47,18 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
         };
         let m = shape.count() as usize;
         let first = by_position(&|i| if i == 0 { 1005.0 } else { normals[i] });
-        check("first value far away", shape, &first, 1e-7, 1e-6, 2e-6);
+        check("first value far away", &layers, shape, &first, [1e-7, 1e-6, 2e-6]);
         let sorted = by_position(&|i| i as f32 / m as f32 * 3.5 - 1.7);
-        check("sorted", shape, &sorted, 3e-7, 1e-6, 2e-6);
+        check("sorted", &layers, shape, &sorted, [3e-7, 1e-6, 2e-6]);
         let outlier = by_position(&|i| if i == m / 2 { 1e6 } else { normals[i] });
-        check("one huge outlier", shape, &outlier, 1e-6, 1e-6, f64::INFINITY);
+        check("one huge outlier", &layers, shape, &outlier, [1e-6, 1e-6, f64::INFINITY]);
         let clusters = by_position(&|i| if i % 100 == 0 { 1000.0 } else { normals[i] });
-        check("two clusters", shape, &clusters, 3e-7, 1e-6, 3e-6);
+        check("two clusters", &layers, shape, &clusters, [3e-7, 1e-6, 3e-6]);
         let two = by_position(&|i| if (i * 7919) % 16 < 8 { 0.3 } else { 1.9 });
-        check("two values", shape, &two, 3e-7, 1e-6, 3e-6);
+        check("two values", &layers, shape, &two, [3e-7, 1e-6, 3e-6]);
         // As an image with a border, or what ReLU leaves: blocks of one value, then the rest.
         let border = by_position(&|i| if i < m / 256 { 0.0 } else { 100.0 + normals[i] });
-        check("a border", shape, &border, 3e-7, 1e-6, 3e-6);
+        check("a border", &layers, shape, &border, [3e-7, 1e-6, 3e-6]);
     }
 }
 
@@ -64,6 +66,8 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
 /// rows of a channel.
 #[test]
 pub fn pivots_move() {
+    let Some(context) = device::context() else { return };
+    let layers = layers(context);
     for shape in [Shape::nc(128, 64), Shape::nc(1000, 32), Shape::ncl(2, 3, 40_000)] {
         let m = shape.count();
         let normals = Random(9).normals(shape.elements() as usize, 0.0);
@@ -71,11 +75,11 @@ pub fn pivots_move() {
         let around =
             |f: &dyn Fn(u64) -> f32| changed(shape, &normals, |_, position, x| x + f(position));
         let block = around(&|p| if p < 8 { 0.0 } else { 1000.0 });
-        check("a block elsewhere", shape, &block, 5e-7, 5e-7, 2e-6);
+        check("a block elsewhere", &layers, shape, &block, [5e-7, 5e-7, 2e-6]);
         let half = around(&|p| if p < m / 2 { 0.0 } else { 1000.0 });
-        check("two halves", shape, &half, 5e-7, 5e-7, 2e-6);
+        check("two halves", &layers, shape, &half, [5e-7, 5e-7, 2e-6]);
         let drift = around(&|p| 50.0 * p as f32 / m as f32);
-        check("drift", shape, &drift, 5e-7, 5e-7, 2e-6);
+        check("drift", &layers, shape, &drift, [5e-7, 5e-7, 2e-6]);
     }
 }
 
@@ -83,6 +87,7 @@ pub fn pivots_move() {
 #[test]
 pub fn light_values_do_not_count() {
     let Some(context) = device::context() else { return };
+    let layers = layers(context);
     for shape in [Shape::nc(1024, 9), Shape::ncl(40, 9, 64), Shape::ncl(40, 3, 49)] {
         let m = shape.count() as usize;
         for (what, is_light) in [
@@ -99,8 +104,8 @@ pub fn light_values_do_not_count() {
                 let extras =
                     reference::Extras { weights: Some(&weights), ..reference::Extras::default() };
                 let want = reference::weighted_statistics(shape, &x, extras);
-                for bn in layers(context) {
-                    let have = train(&bn, shape, &x, Some(&weights)).variance;
+                for bn in &layers {
+                    let have = train(bn, shape, &x, Some(&weights)).variance;
                     for (c, (&have, want)) in have.iter().zip(&want.variance).enumerate() {
                         let off = (have as f64 / want - 1.0).abs();
                         assert!(off <= 1e-6, "{what}, {light}, {shape}: σ²[{c}] is off by {off:e}");
@@ -115,6 +120,7 @@ pub fn light_values_do_not_count() {
 #[test]
 pub fn only_weighty_values_are_pivots() {
     let Some(context) = device::context() else { return };
+    let layers = layers(context);
     for shape in [Shape::nc(8, 20), Shape::nc(61, 20), Shape::ncl(1, 20, 32), Shape::ncl(3, 20, 49)]
     {
         let x = Random(12).normals(shape.elements() as usize, 0.0);
@@ -130,8 +136,8 @@ pub fn only_weighty_values_are_pivots() {
             let weights: Vec<f32> =
                 is_heavy.iter().map(|&is| if is { 0.5 } else { 1e-4 }).collect();
             let x = changed(shape, &x, |_, i, x| if is_heavy[i as usize] { x } else { x + 1e3 });
-            for bn in layers(context) {
-                let have = train(&bn, shape, &x, Some(&weights));
+            for bn in &layers {
+                let have = train(bn, shape, &x, Some(&weights));
                 for (c, pivot) in have.pivot.iter().enumerate() {
                     assert!(pivot.abs() < 6.0, "{shape}, {which}: the pivot of {c} is {pivot}");
                 }
@@ -240,6 +246,7 @@ fn pivots_are_near_the_mean() {
 
 pub fn near_the_mean(shapes: &[Shape]) {
     let Some(context) = device::context() else { return };
+    let layers = layers(context);
     for &shape in shapes {
         let m = shape.count();
         let normals = Random(15).normals(shape.elements() as usize, 0.0);
@@ -252,7 +259,7 @@ pub fn near_the_mean(shapes: &[Shape]) {
         ] {
             let x = changed(shape, &normals, |_, position, x| x + f(position));
             let want = reference::statistics(shape, &x);
-            for (k, bn) in layers(context).iter().enumerate() {
+            for (k, bn) in layers.iter().enumerate() {
                 let have = train(bn, shape, &x, None);
                 let far: Vec<f64> = (0..shape.channels() as usize)
                     .map(|c| (have.pivot[c] as f64 - want.mean[c]).abs() / want.variance[c].sqrt())
