@@ -23,22 +23,24 @@ pub struct Outcome {
     dx: Vec<f32>,
 }
 
-/// The kernels as planned for lavapipe, for tiles, and for a GPU.
+/// The kernels as planned for the adapter, for tiles, and for a GPU.
 pub fn layers(context: &Context) -> Vec<BatchNorm> {
+    vec![
+        layer(context, |adapter| adapter),
+        layer(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter }),
+        layer(context, |adapter| Adapter { is_cpu: false, ..adapter }),
+    ]
+}
+
+/// As planned for an adapter that is made of the one there is.
+pub fn layer(context: &Context, planned: fn(Adapter) -> Adapter) -> BatchNorm {
     let device = context.device();
     let adapter = Adapter::new(&device.adapter_info(), &device.limits());
     let descriptor = BatchNormDescriptor {
         running_variance: wgpu_batchnorm::RunningVariance::Biased,
         ..Default::default()
     };
-    [
-        adapter,
-        Adapter { is_cpu: true, tiles_from: 0, ..adapter },
-        Adapter { is_cpu: false, ..adapter },
-    ]
-    .into_iter()
-    .map(|adapter| BatchNorm::with_adapter(device, &descriptor, adapter).expect("a layer"))
-    .collect()
+    BatchNorm::with_adapter(device, &descriptor, planned(adapter)).expect("a layer")
 }
 
 pub fn train(context: &Context, bn: &BatchNorm, shape: Shape, x: &[f32], dy: &[f32]) -> Outcome {

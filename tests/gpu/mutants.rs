@@ -44,6 +44,8 @@ fn a_few_cases() {
         crate::exact::a_batch_of_one_weighted_value_is_tracked();
         crate::exact::just_more_than_one_value_is_unbiased();
     } else if file.ends_with("moments") || file == "walk/kept" {
+        done("a few", crate::pivots::the_pivot_of_a_few_is_nearest_to_the_mean);
+        done("merges", crate::pivots::merged_sets_keep_a_value_or_take_the_middle);
         done("poison", crate::accuracy::poison_stays_in_its_channel);
         crate::pivots::near_the_mean(&[Shape::nc(64, 500), Shape::ncl(8, 300, 64)]);
         done("moves", crate::pivots::pivots_move);

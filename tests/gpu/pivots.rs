@@ -1,9 +1,10 @@
 //! Where the pivots of sums are, and data for which a pivot may be unlucky: outliers, borders, drifts,
 //! values of next to no weight.
 
-use crate::accuracy::{self, LARGE, Outcome, check, layers};
+use crate::accuracy::{self, LARGE, Outcome, check, layer, layers};
 use crate::cases::Random;
 use crate::device;
+use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::reference;
 use wgpu_batchnorm::{BatchNorm, Shape};
 
@@ -170,7 +171,8 @@ pub fn the_pivot_of_a_block_is_a_median_of_medians() {
         if far[c as usize] >> position & 1 == 1 { x + 1e4 * sign } else { x }
     });
     let block = |c: usize| std::array::from_fn(|row| x[index(shape, c as u32, row as u64)]);
-    let [whole, tiles, _] = layers(context).try_into().expect("three plans");
+    let whole = layer(context, |adapter| adapter);
+    let tiles = layer(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter });
     let have = train(&tiles, shape, &x, None);
     for (c, &pivot) in have.pivot.iter().enumerate() {
         assert_eq!(pivot, middle_of(block(c)), "the pivot of {:?}", block(c));
@@ -210,11 +212,11 @@ pub fn the_pivot_of_a_row_is_a_median_of_components() {
     let x = changed(shape, &x, |c, position, x| {
         if (7 * c as u64 + position * position).is_multiple_of(5) { x + 1e4 } else { x }
     });
-    let bn = &layers(context)[0];
+    let bn = layer(context, |adapter| adapter);
     for heaviest in 0..32 {
         let light = (random.next_u64() % 32) as usize;
         let weights: [f32; 32] = std::array::from_fn(|position| weight(position, heaviest, light));
-        let have = train(bn, shape, &x, Some(&weights));
+        let have = train(&bn, shape, &x, Some(&weights));
         for (c, &pivot) in have.pivot.iter().enumerate() {
             let mut row: [f32; 32] = std::array::from_fn(|i| x[index(shape, c as u32, i as u64)]);
             row[light] = row[heaviest];
@@ -225,6 +227,53 @@ pub fn the_pivot_of_a_row_is_a_median_of_components() {
             assert_eq!(pivot, middles[1], "{heaviest} over {light}: {row:?}");
         }
     }
+}
+
+/// Of values that are kept on chip, or are less than a block, the pivot is the one nearest to the mean.
+#[test]
+pub fn the_pivot_of_a_few_is_nearest_to_the_mean() {
+    let Some(context) = device::context() else { return };
+    // One lane a channel, as there are many.
+    let whole = layer(context, |adapter| Adapter { is_cpu: true, ..adapter });
+    for (shape, weights) in [
+        (Shape::nc(8, 2000), None),
+        (Shape::nc(5, 2000), Some([0.5; 5].as_slice())),
+        (Shape::ncl(1, 2000, 8), None),
+        (Shape::ncl(1, 2000, 6), Some([0.5; 6].as_slice())),
+    ] {
+        let x = Random(17).normals(shape.elements() as usize, 3.0);
+        let mean = reference::statistics(shape, &x).mean;
+        let have = train(&whole, shape, &x, weights);
+        for (c, &pivot) in have.pivot.iter().enumerate() {
+            let values = (0..shape.count()).map(|i| x[index(shape, c as u32, i)]);
+            let far = |value: f32| (value as f64 - mean[c]).abs();
+            let nearest = values.map(far).fold(f64::INFINITY, f64::min);
+            assert!(far(pivot) <= nearest + 1e-5, "{shape}: {pivot} of {c}, around {}", mean[c]);
+        }
+    }
+}
+
+/// Sets of one value each are merged about the middle, however near they are; of other sets a pivot stays,
+/// so that it has no more digits than the values.
+#[test]
+pub fn merged_sets_keep_a_value_or_take_the_middle() {
+    let Some(context) = device::context() else { return };
+    // Two lanes of eight rows each.
+    let gpu = layer(context, |adapter| Adapter { is_cpu: false, ..adapter });
+    let shape = Shape::nc(16, 500);
+    let x = Random(18).normals(shape.elements() as usize, 3.0);
+    for apart in [100.0, 1.0, 0.01] {
+        let halves = changed(shape, &x, |_, position, _| 0.3 + apart * (position / 8) as f32);
+        let have = train(&gpu, shape, &halves, None);
+        let middle = 0.3 + 0.5 * apart;
+        for pivot in have.pivot {
+            assert!((pivot - middle).abs() <= 2e-7 * middle, "{pivot}, {apart} apart");
+        }
+    }
+    let have = train(&gpu, shape, &x, None);
+    let is_value = |c: usize| (0..16).any(|i| x[index(shape, c as u32, i)] == have.pivot[c]);
+    let values = (0..500).filter(|&c| is_value(c)).count();
+    assert!(values >= 490, "{values} of 500 pivots are values");
 }
 
 /// Within a standard deviation or so whatever the order of the values, and as near as the mean of
