@@ -5,6 +5,7 @@ use crate::cases::{ACTIVATIONS, Case, Weighting, features_of, plain_cases};
 use crate::device;
 use crate::variants::Layers;
 use Plan::*;
+use std::sync::LazyLock;
 use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::{Activation, BatchNormDescriptor, Element, Momentum, RunningVariance, Shape};
 
@@ -18,6 +19,7 @@ enum Plan {
     WideTiles,
     /// Of little memory a binding.
     Pieces,
+    TilePieces,
     /// Of few workgroups in a dimension of a dispatch.
     Grids,
     TileGrids,
@@ -119,11 +121,19 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
             max_workgroups: 16,
             ..adapter
         }),
-        Pieces => {
-            let context = device::with_max_binding(1 << 16).expect("an adapter");
-            Layers::new(Box::leak(Box::new(context)), |adapter| adapter)
-        }
+        Pieces => Layers::new(of_small_bindings(), |adapter| adapter),
+        TilePieces => Layers::new(of_small_bindings(), |adapter| Adapter {
+            is_cpu: true,
+            tiles_from: 0,
+            ..adapter
+        }),
     }
+}
+
+fn of_small_bindings() -> &'static wgpu_batchnorm::Context {
+    static CONTEXT: LazyLock<wgpu_batchnorm::Context> =
+        LazyLock::new(|| device::with_max_binding(1 << 16).expect("an adapter"));
+    &CONTEXT
 }
 
 fn quick(file: &str) -> Vec<Planned> {
@@ -375,6 +385,8 @@ fn tiles() -> Vec<Planned> {
         // As many quads as an invocation may have, in more than one group of blocks.
         planned(Tiles, 0, Shape::channels_last(300, 1024)),
         planned(Tiles, 0, Shape::ncl(20, 50, 48)),
+        // Of fewer rows than a block.
+        planned(TilePieces, 0, Shape::ncl(11, 256, 49)),
         // One column more than fours, and three.
         planned(Tiles, 0, Shape::ncl(37, 6, 49)),
         planned(Tiles, 0, Shape::ncl(37, 6, 51)),
