@@ -69,7 +69,13 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
 pub fn pivots_move() {
     let Some(context) = device::context() else { return };
     let layers = layers(context);
-    for shape in [Shape::nc(128, 64), Shape::nc(1000, 32), Shape::ncl(2, 3, 40_000)] {
+    for shape in [
+        Shape::nc(128, 64),
+        Shape::nc(1000, 32),
+        Shape::ncl(2, 3, 40_000),
+        // More than a group of blocks a lane.
+        Shape::ncl(1, 64, 10_240),
+    ] {
         let m = shape.count();
         let normals = Random(9).normals(shape.elements() as usize, 0.0);
         // f maps a position within a channel to the mean there.
