@@ -31,6 +31,7 @@ fn suites_of(file: &str) -> &'static [&'static str] {
         "affine_gradients" => &["parts::", "optimizer::"],
         "partial_moments" | "partial_sums" => &["parts::"],
         "walk/merge_moments" | "walk/merge_sums" | "walk/record_statistics" => &["parts::"],
+        "walk/backward_input" => &["optimizer::other_passes"],
         "gradient_input" => &["fused::in_place"],
         "gradient_sums" => &["fused::in_place", "fused::a_gradient_does_not_depend_on_the_others"],
         "statistics" => &["fused::a_mask_of_zeros_is_an_empty_batch"],
