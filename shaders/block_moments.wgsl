@@ -1,5 +1,7 @@
-// Formula: the moments of a block of eight quads (moments.wgsl), and its pivot: the median of medians of
-// three of its values, which no two outliers move. Of weighted values those of little weight have no say.
+// Formula: the moments of a block of eight quads (moments.wgsl), and where pivots come from. A first block
+// has the median of medians of three of its values, which no two outliers move; a later one may move the
+// pivot to a value of its own that is nearer to the mean; of a few values it is the nearest. Of weighted
+// values those of little weight have no say.
 // A workgroup owns, reads, writes: nothing; these are the formulas.
 // Needs: params.wgsl, a mapping file, weights.wgsl, moments.wgsl.
 
@@ -134,6 +136,7 @@ fn heavier(h: Heaviest, w: vec4f, x: vec4f) -> Heaviest {
     return Heaviest(select(h.w, w, is_heavier), select(h.x, x, is_heavier));
 }
 
+// Of the components likewise the heaviest.
 fn heaviest_across(h: Heaviest) -> Heaviest {
     if VALUES_A_QUAD > 1u {
         let xy = heavier(Heaviest(h.w.xxxx, h.x.xxxx), h.w.yyyy, h.x.yyyy);

@@ -7,7 +7,7 @@
 //   (shifted sums: T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample
 //   variance: analysis and recommendations", 1983)
 // A workgroup owns, reads, writes: nothing; these are the formulas.
-// Needs: params.wgsl, a mapping file, weights.wgsl.
+// Needs: params.wgsl, a mapping file.
 //
 // The last line takes away what the pivot is off the mean, which costs M2 the factor
 // 1 + ((mean − pivot)/σ)² in precision. So a pivot starts in the middle of a few values, and moves to one

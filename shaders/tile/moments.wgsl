@@ -1,4 +1,4 @@
-// Formula: the moments of a tile's columns, by block (../moments.wgsl), and of its channels.
+// Formula: the moments of a tile's columns, by block (../block_moments.wgsl), and of its channels.
 // A workgroup owns: a tile. Reads: x. Writes: workgroup memory.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, block_moments.wgsl.
 

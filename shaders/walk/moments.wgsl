@@ -1,4 +1,4 @@
-// Formula: the moments of a thread's walk, by block (../moments.wgsl).
+// Formula: the moments of a thread's walk, by block (../block_moments.wgsl).
 // A workgroup owns: its channels' split. Reads: x, weights. Writes: nothing.
 // Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl, block_moments.wgsl.
 
@@ -68,6 +68,7 @@ fn moments_of_tail(start: Cursor) -> Moments {
     var pivot = vec4f();
     var c = start;
     if WEIGHTED {
+        // About a light one, which may be far away, the mean of the others would have few digits.
         var h = Heaviest();
         for (var left = start.tail; left > 0u; left--) {
             let q = next(&c);

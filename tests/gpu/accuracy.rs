@@ -25,11 +25,16 @@ pub struct Outcome {
 
 /// The kernels as planned for the adapter, for tiles, and for a GPU.
 pub fn layers(context: &Context) -> Vec<BatchNorm> {
-    vec![
-        layer(context, |adapter| adapter),
-        layer(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter }),
-        layer(context, |adapter| Adapter { is_cpu: false, ..adapter }),
-    ]
+    let gpu = layer(context, |adapter| Adapter { is_cpu: false, ..adapter });
+    vec![layer(context, |adapter| adapter), tiles(context), gpu]
+}
+
+/// Workgroups of four have no tiles.
+pub fn tiles(context: &Context) -> BatchNorm {
+    layer(context, |adapter| {
+        let subgroup = adapter.subgroup.max(8);
+        Adapter { is_cpu: true, tiles_from: 0, subgroup, ..adapter }
+    })
 }
 
 /// As planned for an adapter that is made of the one there is.

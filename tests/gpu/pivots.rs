@@ -1,7 +1,7 @@
 //! Where the pivots of sums are, and data for which a pivot may be unlucky: outliers, borders, drifts,
 //! values of next to no weight.
 
-use crate::accuracy::{self, LARGE, Outcome, check, layer, layers};
+use crate::accuracy::{self, LARGE, Outcome, check, layer, layers, tiles};
 use crate::cases::Random;
 use crate::device;
 use wgpu_batchnorm::plan::Adapter;
@@ -68,12 +68,16 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
 #[test]
 pub fn pivots_move() {
     let Some(context) = device::context() else { return };
-    let layers = layers(context);
+    let mut layers = layers(context);
+    // Of few lanes, each of which has more than a group of blocks in the last shape.
+    layers.push(layer(context, |adapter| {
+        let subgroup = adapter.subgroup.min(16);
+        Adapter { is_cpu: true, subgroup, ..adapter }
+    }));
     for shape in [
         Shape::nc(128, 64),
         Shape::nc(1000, 32),
         Shape::ncl(2, 3, 40_000),
-        // More than a group of blocks a lane.
         Shape::ncl(1, 64, 10_240),
     ] {
         let m = shape.count();
@@ -134,7 +138,7 @@ pub fn only_weighty_values_are_pivots() {
         let m = shape.count();
         let mut random = Random(13);
         for which in 0..40 {
-            // One alone, or about half of them.
+            // One in 32 or in all, or about half of them.
             let mut is_heavy = |i| match which {
                 0..32 => i % m.min(32) == which % m,
                 _ => random.uniform() < 0.5,
@@ -178,11 +182,7 @@ pub fn the_pivot_of_a_block_is_a_median_of_medians() {
     });
     let block = |c: usize| std::array::from_fn(|row| x[index(shape, c as u32, row as u64)]);
     let whole = layer(context, |adapter| adapter);
-    // Workgroups of four have no tiles.
-    let tiles = layer(context, |adapter| {
-        let subgroup = adapter.subgroup.max(8);
-        Adapter { is_cpu: true, tiles_from: 0, subgroup, ..adapter }
-    });
+    let tiles = tiles(context);
     let have = train(&tiles, shape, &x, None);
     for (c, &pivot) in have.pivot.iter().enumerate() {
         assert_eq!(pivot, middle_of(block(c)), "the pivot of {:?}", block(c));
@@ -243,12 +243,15 @@ pub fn the_pivot_of_a_row_is_a_median_of_components() {
 #[test]
 pub fn the_pivot_of_a_few_is_nearest_to_the_mean() {
     let Some(context) = device::context() else { return };
-    // One lane a channel, as there are many.
-    let whole = layer(context, |adapter| Adapter { is_cpu: true, ..adapter });
+    // As there are many channels.
+    let one_lane = layer(context, |adapter| Adapter { is_cpu: true, ..adapter });
     for (shape, weights) in [
         (Shape::nc(8, 2000), None),
         (Shape::nc(7, 2000), Some([0.5; 7].as_slice())),
+        // As many weights as make one value.
+        (Shape::nc(4, 2000), Some([0.25; 4].as_slice())),
         (Shape::ncl(1, 2000, 8), None),
+        (Shape::ncl(1, 2000, 4), Some([0.5; 4].as_slice())),
         (Shape::ncl(1, 2000, 22), Some([0.5; 22].as_slice())),
     ] {
         let normals = Random(17).normals(shape.elements() as usize, 0.0);
@@ -256,7 +259,7 @@ pub fn the_pivot_of_a_few_is_nearest_to_the_mean() {
         for (far_away, scale) in [(3.0, 1.0), (1.6e7, 40.0)] {
             let x: Vec<f32> = normals.iter().map(|&v| far_away + (scale * v)).collect();
             let mean = reference::statistics(shape, &x).mean;
-            let have = train(&whole, shape, &x, weights);
+            let have = train(&one_lane, shape, &x, weights);
             // What is kept is compared with the mean itself, rounded; the rest of a walk, with its distance.
             let rounding = if weights.is_none() { far_away * f32::EPSILON } else { 0.0 };
             let slack = (rounding + 1e-5 * scale) as f64;
@@ -294,8 +297,8 @@ pub fn merged_sets_keep_a_value_or_take_the_middle() {
     assert!(values >= 490, "{values} of 500 pivots are values");
 }
 
-/// Within a standard deviation or so whatever the order of the values, and as near as the mean of
-/// others would be where they have none.
+/// Within a standard deviation or so where values drift or come in two kinds, and as near as the mean of
+/// as many others where they have no order.
 #[test]
 fn pivots_are_near_the_mean() {
     near_the_mean(&[
