@@ -20,7 +20,7 @@ pub use suite::{WRAPPER, wrap_rustc};
 /// Files that no test of the layers reaches.
 const LEFT_OUT: [&str; 2] = ["fold", "optimizer"];
 
-/// The mutants that nothing can notice, and those that no test notices, with the reasons.
+/// The mutants that change nothing for the worse, and those that no test notices, with the reasons.
 const KNOWN: &str = "xtask/mutants.txt";
 const SURVIVORS: &str = "xtask/survivors.txt";
 

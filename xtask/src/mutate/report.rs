@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// Mutants with reasons: why nothing can notice them, or why no test does. A reason starts with `#`;
+/// Mutants with reasons: why they change nothing for the worse, or why no test notices. A reason starts with `#`;
 /// after it come lines with the name of a file, and below each pairs of lines, `-` before and `+` after,
 /// or `+ *` for any change.
 #[derive(Debug, Default)]
@@ -152,7 +152,7 @@ impl fmt::Display for Report {
         let mut groups: BTreeMap<String, Vec<&Mutant>> = BTreeMap::new();
         for (mutant, fate) in &self.fates {
             let group = match fate {
-                Fate::Known(reason) => format!("not to be noticed: {reason}"),
+                Fate::Known(reason) => format!("known: {reason}"),
                 Fate::Survived(Some(reason)) => format!("survived: {reason}"),
                 Fate::Survived(None) => "survived, and no reason is listed".into(),
                 Fate::Killed { listed: true } => "killed, though listed as a survivor".into(),

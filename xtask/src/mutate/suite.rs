@@ -52,7 +52,7 @@ pub enum Fate {
     Survived(Option<String>),
     /// It is no valid module, or says the same as the original.
     Discarded,
-    /// It is in the list of those that nothing can notice, for this reason.
+    /// It is in the list of those that change nothing for the worse, for this reason.
     Known(String),
 }
 
