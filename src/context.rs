@@ -1,7 +1,7 @@
 //! The easy path: a device of its own, uploads, downloads. Nothing here that a caller could not
 //! write with wgpu and the rest of the crate.
 
-use crate::{BufferRange, Error, device};
+use crate::{BatchNorm, BufferRange, Error, device};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,8 @@ pub struct ContextOptions {
     /// Take the first adapter whose name contains this, ignoring case; `None` takes the best GPU,
     /// or a software adapter where there is none.
     pub adapter: Option<String>,
-    /// Ask for the lowest limits that WebGPU guarantees, instead of all that the adapter has.
+    /// Ask for the lowest limits that WebGPU guarantees, instead of all that the adapter has, and for
+    /// no features that kernels can do without.
     pub lowest_limits: bool,
 }
 
@@ -63,7 +64,8 @@ impl Context {
         pollster::block_on(Self::request(options))
     }
 
-    /// Asks for an adapter and a device with all its limits, and with timestamps where it has them.
+    /// Asks for an adapter and a device with all its limits, and, where it has them, with timestamps and
+    /// [what makes kernels faster](BatchNorm::useful_features).
     ///
     /// # Errors
     /// [`Error::NoAdapter`] if there is none, or none of that name; [`Error::NoDevice`] if it
@@ -95,11 +97,14 @@ impl Context {
                     .ok_or_else(|| none(format!("there are {names:?}")))?
             }
         };
-        let features = wgpu::Features::TIMESTAMP_QUERY;
+        let useful = match options.lowest_limits {
+            true => wgpu::Features::empty(),
+            false => BatchNorm::useful_features(&adapter),
+        };
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("batch_norm"),
-                required_features: adapter.features() & features,
+                required_features: useful | (adapter.features() & wgpu::Features::TIMESTAMP_QUERY),
                 required_limits: match options.lowest_limits {
                     true => wgpu::Limits::default(),
                     false => adapter.limits(),

@@ -95,7 +95,9 @@ impl Record {
         let variants: Vec<_> = steps
             .iter()
             .map(|step| {
-                pipelines.get(device, Variant::new(plan, pass, element, features, step.kernel))
+                let words = pipelines.words();
+                let variant = Variant::new(plan, pass, element, words, features, step.kernel);
+                pipelines.get(device, variant)
             })
             .collect::<Result<_, _>>()?;
         let dummies = pipelines.dummies(device)?;

@@ -10,7 +10,7 @@ mod pipeline;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::{Access, Kernel, Mapping, Pass, Plan};
+use crate::plan::{Access, Adapter, Kernel, Mapping, Pass, Plan};
 use crate::{Activation, Element};
 pub use pipeline::Pipelines;
 
@@ -291,6 +291,25 @@ impl Features {
     }
 }
 
+/// What memory is loaded and stored in, where quads are whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Words {
+    /// As every device can.
+    #[default]
+    Bits32,
+    /// For software adapters, whose compilers make a loop over the lanes of a vector of each load and
+    /// store, and of each word a test and a branch in it. The device must have 64-bit integers.
+    Bits64,
+}
+
+impl Words {
+    /// Those that suit an adapter on a device.
+    pub fn new(adapter: &Adapter, device: &wgpu::Device) -> Self {
+        let has_64 = device.features().contains(wgpu::Features::SHADER_INT64);
+        if adapter.is_cpu && has_64 { Self::Bits64 } else { Self::Bits32 }
+    }
+}
+
 /// What makes one pipeline differ from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Variant {
@@ -298,6 +317,7 @@ pub struct Variant {
     pub pass: Pass,
     pub mapping: Mapping,
     pub access: Access,
+    pub words: Words,
     pub workgroup: u32,
     /// Quads that each invocation keeps.
     pub kept: u32,
@@ -310,25 +330,29 @@ impl Variant {
         plan: &Plan,
         pass: Pass,
         element: Element,
+        words: Words,
         features: Features,
         kernel: Kernel,
     ) -> Self {
         let Plan { mapping, access, workgroup, kept, .. } = *plan;
         let features = features.of(kernel, pass);
-        Self { kernel, pass, mapping, access, workgroup, kept, element, features }
+        Self { kernel, pass, mapping, access, words, workgroup, kept, element, features }
     }
 
     /// The module's text.
     pub fn source(&self) -> String {
         let element: &[&str] = match self.element {
-            Element::F32 => wgsl!("element/f32"),
+            Element::F32 => &[],
             Element::F16 => wgsl!("element/f16"),
             Element::BF16 => wgsl!("element/bf16"),
         };
-        let tensor: &[&str] = match (self.access, self.element) {
-            (Access::Vec4, _) => wgsl!("tensor/vec4"),
-            (Access::Scalar, Element::F32) => wgsl!("tensor/scalar"),
-            (Access::Scalar, _) => wgsl!("tensor/scalar_half"),
+        let tensor: &[&str] = match (self.access, self.element, self.words) {
+            (Access::Vec4, Element::F32, Words::Bits32) => wgsl!("words/f32", "tensor/vec4"),
+            (Access::Vec4, Element::F32, Words::Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
+            (Access::Vec4, _, Words::Bits32) => wgsl!("words/half", "tensor/vec4"),
+            (Access::Vec4, _, Words::Bits64) => wgsl!("words/half_64", "tensor/vec4"),
+            (Access::Scalar, Element::F32, _) => wgsl!("tensor/scalar"),
+            (Access::Scalar, _, _) => wgsl!("tensor/scalar_half"),
         };
         let mapping: &[&str] = match self.mapping {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),

@@ -1,12 +1,6 @@
 // Formula: none; bf16 elements, the upper halves of f32, two a word; rounded to nearest, ties to even.
 // A workgroup owns, reads, writes: nothing. Needs: nothing.
 
-alias Words = vec2u;
-
-fn decode(words: Words) -> vec4f {
-    return decode_halves(vec4u(words.x, words.x >> 16u, words.y, words.y >> 16u));
-}
-
 // Of elements in the lower halves; what is above them is ignored.
 fn decode_halves(halves: vec4u) -> vec4f {
     return bitcast<vec4f>(halves << vec4u(16u));
@@ -18,9 +12,4 @@ fn encode_halves(values: vec4f) -> vec4u {
     let number = (bits + 0x7fffu + odd) >> vec4u(16u);
     let is_nan = (bits & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
     return select(number, (bits >> vec4u(16u)) | vec4u(0x40u), is_nan);
-}
-
-fn encode(values: vec4f) -> Words {
-    let halves = encode_halves(values);
-    return vec2u(halves.x | (halves.y << 16u), halves.z | (halves.w << 16u));
 }

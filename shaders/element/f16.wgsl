@@ -4,12 +4,6 @@
 // `pack2x16float` may round either way and may give anything beyond the largest f16, and
 // `unpack2x16float` may take small numbers for 0; so the bits are put together here.
 
-alias Words = vec2u;
-
-fn decode(words: Words) -> vec4f {
-    return decode_halves(vec4u(words.x, words.x >> 16u, words.y, words.y >> 16u));
-}
-
 // Of elements in the lower halves; what is above them is ignored.
 fn decode_halves(halves: vec4u) -> vec4f {
     let size = halves & vec4u(0x7fffu);
@@ -35,9 +29,4 @@ fn encode_halves(values: vec4f) -> vec4u {
     let number = select(normal, subnormal, size < vec4u(0x38800000u));
     let is_nan = size > vec4u(0x7f800000u);
     return sign | select(number, vec4u(0x7e00u), is_nan);
-}
-
-fn encode(values: vec4f) -> Words {
-    let halves = encode_halves(values);
-    return vec2u(halves.x | (halves.y << 16u), halves.z | (halves.w << 16u));
 }

@@ -1,6 +1,6 @@
 //! Pipelines: each variant compiled once, when it is first bound.
 
-use super::{Binding, Variant, layout_entry};
+use super::{Binding, Variant, Words, layout_entry};
 use crate::Error;
 use crate::plan::Pass;
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ pub struct Pipeline {
 /// Compiles each variant once, when it is first bound.
 #[derive(Debug, Default)]
 pub struct Pipelines {
+    words: Words,
     compiled: Mutex<HashMap<Variant, Pipeline>>,
     dummies: OnceLock<Dummies>,
 }
@@ -51,6 +52,15 @@ impl Dummies {
 }
 
 impl Pipelines {
+    /// Of kernels that load and store in such words.
+    pub fn of(words: Words) -> Self {
+        Self { words, ..Self::default() }
+    }
+
+    pub fn words(&self) -> Words {
+        self.words
+    }
+
     pub fn dummies(&self, device: &wgpu::Device) -> Result<&Dummies, Error> {
         if let Some(dummies) = self.dummies.get() {
             return Ok(dummies);

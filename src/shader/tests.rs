@@ -25,6 +25,7 @@ pub fn variants() -> Vec<Variant> {
         pass,
         mapping,
         access,
+        words: Words::Bits32,
         workgroup: 64,
         kept: 16,
         element,
@@ -40,7 +41,11 @@ pub fn variants() -> Vec<Variant> {
             for access in [Access::Vec4, Access::Scalar] {
                 for element in [Element::F32, Element::F16, Element::BF16] {
                     let features = Features::plain();
-                    variants.push(plain(kernel, pass, mapping, access, element, features));
+                    let plain = plain(kernel, pass, mapping, access, element, features);
+                    variants.push(plain);
+                    if access == Access::Vec4 {
+                        variants.push(Variant { words: Words::Bits64, ..plain });
+                    }
                 }
             }
         }
@@ -72,8 +77,12 @@ pub fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|e| panic!("{variant:?}: {}", e.emit_to_string(&source)));
     let flags = naga::valid::ValidationFlags::all();
-    // No capabilities: the kernels need nothing beyond the core of WebGPU.
-    let mut validator = naga::valid::Validator::new(flags, naga::valid::Capabilities::empty());
+    // The kernels need nothing beyond the core of WebGPU, but for words of 64 bits.
+    let capabilities = match variant.words {
+        Words::Bits32 => naga::valid::Capabilities::empty(),
+        Words::Bits64 => naga::valid::Capabilities::SHADER_INT64,
+    };
+    let mut validator = naga::valid::Validator::new(flags, capabilities);
     let info = validator.validate(&module).unwrap_or_else(|e| panic!("{variant:?}: {e:?}"));
     (module, info)
 }

@@ -1,4 +1,4 @@
-// Formula: none; four f32 elements in memory.
+// Formula: none; a quad of f32 elements as it lies in memory.
 // A workgroup owns, reads, writes: nothing. Needs: nothing.
 
 alias Words = vec4f;
