@@ -94,10 +94,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     eprintln!("{}: searching the ceiling kernels", context.adapter_info().name);
     let ceiling = Ceiling::search(&context, &timer);
     println!(
-        "{}, timed by {}; ceiling kernels: read-only {}, copy {} invocations a workgroup",
+        "{}, timed by {}; ceiling kernels: read-only {} by {}, copy {} by {} invocations",
         context.adapter_info().name,
         timer.name(),
+        ceiling.read_only.unit.name,
         ceiling.read_only.workgroup,
+        ceiling.copy.unit.name,
         ceiling.copy.workgroup
     );
 

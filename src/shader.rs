@@ -135,7 +135,8 @@ impl Kernel {
         match self {
             Kernel::ForwardFused => wgsl!(
                 "moments", "block_moments", "normalize", "settings", "statistics",
-                "tile/moments", "tile/normalize", "tile/forward_fused"
+                "tile/moments", "tile/affine", "tile/share_affine", "tile/normalize",
+                "tile/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
@@ -143,25 +144,25 @@ impl Kernel {
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
-                "tile/normalize", "tile/forward_normalize"
+                "tile/affine", "tile/share_affine", "tile/normalize", "tile/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize",
-                "tile/normalize", "tile/inference"
+                "tile/affine", "tile/load_affine", "tile/normalize", "tile/inference"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "tile/sums", "tile/input", "tile/backward_fused"
+                "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
-                "tile/sums", "tile/backward_sums"
+                "tile/affine", "tile/load_affine", "tile/sums", "tile/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "tile/sums", "tile/input", "tile/backward_input"
+                "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_input"
             ),
             // A tile is kept by nothing but the caches; the others have channels, and no quads.
             Kernel::ForwardOnChip

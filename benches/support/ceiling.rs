@@ -1,10 +1,25 @@
-//! What the adapter's memory allows: reading and copying kernels at their best workgroup size.
+//! What the adapter's memory allows: reading and copying kernels at their best workgroup size, in the
+//! words that suit it best.
 
 use crate::support::timer::Timer;
 use wgpu::util::DeviceExt;
 use wgpu_batchnorm::{Context, wgpu};
 
-/// The ceiling kernels of an adapter, at the workgroup sizes that suit it best.
+/// What a kernel loads and stores at once.
+#[derive(Clone, Copy)]
+pub struct Unit {
+    pub name: &'static str,
+    bytes: u64,
+}
+
+impl Unit {
+    const PLAIN: Self = Self { name: "vec4<f32>", bytes: 16 };
+    /// Where a device has words of 64 bits.
+    const WIDE: [Self; 2] =
+        [Self { name: "vec2<u64>", bytes: 16 }, Self { name: "vec4<u64>", bytes: 32 }];
+}
+
+/// The ceiling kernels of an adapter, of those that suit it best.
 pub struct Ceiling {
     pub read_only: Kernel,
     pub copy: Kernel,
@@ -17,6 +32,7 @@ pub struct Kernel {
     layout: wgpu::BindGroupLayout,
     pub workgroup: u32,
     workgroups: u64,
+    pub unit: Unit,
 }
 
 /// A kernel bound to two tensors, in windows that bindings allow.
@@ -36,22 +52,30 @@ impl Bound {
 }
 
 impl Ceiling {
-    /// Searches workgroup sizes and counts once, on 64 MiB.
+    /// Searches workgroup sizes and counts, and units, once, on 64 MiB.
     pub fn search(context: &Context, timer: &Timer) -> Self {
         let bytes = 64 << 20;
         let elements = bytes / 4;
         let source = context.upload(&vec![1.5; elements as usize]).expect("64 MiB");
         let target = context.zeros(elements).expect("64 MiB");
         let limit = context.device().limits().max_compute_invocations_per_workgroup;
+        let sizes = |logs: std::ops::RangeInclusive<u32>, unit| {
+            let sizes = logs.map(|log| 1 << log).filter(|&w| w <= limit);
+            let counts = [64, 256, 1024, 4096, 16384];
+            sizes.flat_map(move |w| counts.map(|workgroups| (w, workgroups, unit)))
+        };
+        let mut candidates: Vec<(u32, u64, Unit)> = sizes(2..=10, Unit::PLAIN).collect();
+        if context.device().features().contains(wgpu::Features::SHADER_INT64) {
+            // A software adapter's: its workgroups are small.
+            candidates.extend(Unit::WIDE.iter().flat_map(|&unit| sizes(2..=5, unit)));
+        }
         let best = |name: &str| {
             let mut found: Vec<(f64, Kernel, Bound)> = Vec::new();
-            for workgroup in (2..=10).map(|log| 1 << log).filter(|&w| w <= limit) {
-                for workgroups in [64, 256, 1024, 4096, 16384] {
-                    let kernel = Kernel::new(context, name, workgroup, workgroups);
-                    let bound = kernel.bind(context, &source, &target, bytes);
-                    timer.time(context, |pass| bound.encode_in(pass));
-                    found.push((f64::INFINITY, kernel, bound));
-                }
+            for &(workgroup, workgroups, unit) in &candidates {
+                let kernel = Kernel::new(context, name, workgroup, workgroups, unit);
+                let bound = kernel.bind(context, &source, &target, bytes);
+                timer.time(context, |pass| bound.encode_in(pass));
+                found.push((f64::INFINITY, kernel, bound));
             }
             // The shortest of rounds that go over all candidates: what else runs on the machine
             // may slow a round down, but makes none faster.
@@ -66,15 +90,19 @@ impl Ceiling {
         Self {
             read_only: best("read_only"),
             copy: best("copy"),
-            empty: Kernel::new(context, "empty", 1, 1),
+            empty: Kernel::new(context, "empty", 1, 1, Unit::PLAIN),
         }
     }
 }
 
 impl Kernel {
-    fn new(context: &Context, name: &str, workgroup: u32, workgroups: u64) -> Self {
+    fn new(context: &Context, name: &str, workgroup: u32, workgroups: u64, unit: Unit) -> Self {
         let device = context.device();
-        let module = device.create_shader_module(wgpu::include_wgsl!("ceiling.wgsl"));
+        let text = format!("alias Unit = {};\n{}", unit.name, include_str!("ceiling.wgsl"));
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("ceiling"),
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        });
         let entry = |binding: u32, ty: wgpu::BufferBindingType| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -105,7 +133,7 @@ impl Kernel {
             },
             cache: None,
         });
-        Self { pipeline, layout, workgroup, workgroups }
+        Self { pipeline, layout, workgroup, workgroups, unit }
     }
 
     /// Binds the first `bytes` of two tensors.
@@ -122,9 +150,9 @@ impl Kernel {
         let mut offset = 0;
         while offset < bytes {
             let size = (bytes - offset).min(most);
-            let quads = size / 16;
-            let workgroups = self.workgroups.min(quads.div_ceil(self.workgroup as u64)).max(1);
-            let chunk = quads.div_ceil(workgroups) as u32;
+            let units = size / self.unit.bytes;
+            let workgroups = self.workgroups.min(units.div_ceil(self.workgroup as u64)).max(1);
+            let chunk = units.div_ceil(workgroups) as u32;
             let params = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
                 label: None,
                 contents: bytemuck::cast_slice(&[chunk, 0, 0, 0]),

@@ -2,7 +2,7 @@
 // A workgroup owns: a tile. First of two dispatches of the split path.
 // Reads: x, dy, saved or running statistics. Writes: one partial a channel and split; frozen, dx.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, partial_sums.wgsl,
-// tile/sums.wgsl.
+// tile/affine.wgsl, tile/load_affine.wgsl, tile/sums.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_sums(
@@ -15,7 +15,7 @@ fn backward_sums(
     if !exists(w) {
         return;
     }
-    load_statistics(w, thread);
+    load_affine(w, thread);
     share_sums(w, thread);
     // All columns must have been shared.
     workgroupBarrier();

@@ -4,7 +4,8 @@
 // of it in the caches.
 // Reads: x, gamma, beta, running statistics. Writes: y, saved and running statistics.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, block_moments.wgsl,
-// statistics.wgsl, normalize.wgsl, tile/moments.wgsl, tile/normalize.wgsl.
+// statistics.wgsl, normalize.wgsl, tile/moments.wgsl, tile/affine.wgsl, tile/share_affine.wgsl,
+// tile/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_fused(
@@ -29,5 +30,6 @@ fn forward_fused(
     }
     // All channels must have left what their columns need.
     workgroupBarrier();
+    take_affine(w, thread);
     normalize(w, thread);
 }

@@ -1,6 +1,11 @@
 // Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
 // A workgroup owns: a tile. Reads: x, gamma, beta, running statistics. Writes: y.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl, tile/normalize.wgsl.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl, tile/affine.wgsl,
+// tile/load_affine.wgsl, tile/normalize.wgsl.
+
+fn known_affine(p: Place) -> Affine {
+    return running_affine(p);
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn inference(
@@ -13,11 +18,6 @@ fn inference(
     if !exists(w) {
         return;
     }
-    for (var c = thread; c < w.channels; c += WORKGROUP) {
-        let p = Place(w.channel + c, w.split, 0u);
-        share_affine(c, running_affine(p));
-    }
-    // All channels must have left what their columns need.
-    workgroupBarrier();
+    load_affine(w, thread);
     normalize(w, thread);
 }

@@ -2,12 +2,9 @@
 // Through frozen statistics, which are constants, also dx and dresidual on the way.
 // A workgroup owns: a tile. Reads: x, dy, residual, saved or running statistics. Writes: workgroup
 // memory; frozen, dx and dresidual.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, tile/affine.wgsl,
+// tile/load_affine.wgsl.
 
-var<private> pivots: array<vec4f, MAX_QUADS>;
-var<private> remainders: array<vec4f, MAX_QUADS>;
-var<private> scales: array<vec4f, MAX_QUADS>;
-var<private> shifts: array<vec4f, MAX_QUADS>;
 // Of all rows so far, but for those of the group of blocks at hand, which come next; 0 at first, as
 // private memory is.
 var<private> dz_sums: array<vec4f, MAX_QUADS>;
@@ -15,24 +12,8 @@ var<private> dz_x_sums: array<vec4f, MAX_QUADS>;
 var<private> group_dz_sums: array<vec4f, MAX_QUADS>;
 var<private> group_dz_x_sums: array<vec4f, MAX_QUADS>;
 
-// What the two sweeps use of each of a thread's columns.
-fn load_statistics(w: Tile, thread: u32) {
-    let quads = quads(w, thread);
-    for (var k = 0u; k < quads; k++) {
-        let channels = channels_of(w, first_column(k, thread));
-        let a0 = statistics(Place(w.channel + channels.x, 0u, 0u)).affine;
-        let a1 = statistics(Place(w.channel + channels.y, 0u, 0u)).affine;
-        let a2 = statistics(Place(w.channel + channels.z, 0u, 0u)).affine;
-        let a3 = statistics(Place(w.channel + channels.w, 0u, 0u)).affine;
-        pivots[k] = vec4f(a0.pivot.x, a1.pivot.x, a2.pivot.x, a3.pivot.x);
-        remainders[k] = vec4f(a0.remainder.x, a1.remainder.x, a2.remainder.x, a3.remainder.x);
-        scales[k] = vec4f(a0.scale.x, a1.scale.x, a2.scale.x, a3.scale.x);
-        shifts[k] = vec4f(a0.shift.x, a1.shift.x, a2.shift.x, a3.shift.x);
-    }
-}
-
-fn affine_of(k: u32) -> Affine {
-    return Affine(pivots[k], remainders[k], scales[k], shifts[k]);
+fn known_affine(p: Place) -> Affine {
+    return statistics(p).affine;
 }
 
 fn rows_of_sums(w: Tile, thread: u32, row: u32, count: u32) {

@@ -42,7 +42,7 @@ fn a_few_cases() {
     if file.starts_with("activation/") || concerns(&["exponential"]) {
         activations_of(&file).for_each(crate::exact::check_activation);
     }
-    if concerns(&["element/f16", "element/bf16", "element/f32"]) {
+    if concerns(&["element/f16", "element/bf16", "words/half", "words/half_64"]) {
         done("halves", crate::exact::sums_of_halves_are_rounded_to_even);
     }
     if concerns(&["statistics"]) {
@@ -146,7 +146,7 @@ fn quick(file: &str) -> Vec<Planned> {
         let files = ["params", "exponential", "element/f16", "element/bf16", "tensor/scalar_half"];
         let more =
             ["tensor/vec4", "tensor/scalar", "tile/map", "walk/map_rows", "walk/map_columns"];
-        let last = ["walk/sums", "walk/kept", "activation/gelu"];
+        let last = ["walk/sums", "walk/kept", "activation/gelu", "words/half", "words/f32"];
         let all = files.iter().chain(&more).chain(&last);
         return all.flat_map(|file| quick(file)).collect();
     }
@@ -157,8 +157,9 @@ fn quick(file: &str) -> Vec<Planned> {
             .iter()
             .flat_map(|a| activations(&format!("activation/{a}")))
             .collect(),
-        ("element", "f16") => halves(Element::F16),
+        ("element", "f16") | ("words", "half" | "half_64") => halves(Element::F16),
         ("element", "bf16") => halves(Element::BF16),
+        ("words", _) => rows(0),
         ("tensor", "scalar_half") => halves_alone(),
         ("tensor", "vec4") => {
             [fused(rows(4)), fused(columns(0)), in_place(4), in_place(0)].concat()
@@ -443,14 +444,19 @@ fn activations(file: &str) -> Vec<Planned> {
 }
 
 fn halves(element: Element) -> Vec<Planned> {
-    let of = |shape, offset| {
+    let of = |plan, shape, offset| {
         let descriptor = BatchNormDescriptor { element, ..Default::default() };
-        (Software, Case { descriptor, offset, ..Case::new(shape) })
+        (plan, Case { descriptor, offset, ..Case::new(shape) })
     };
-    let mut cases = vec![of(Shape::ncl(6, 9, 64), 0), of(Shape::ncl(4, 6, 49), 1)];
+    let mut cases = vec![
+        of(Software, Shape::ncl(6, 9, 64), 0),
+        of(Software, Shape::ncl(4, 6, 49), 1),
+        // In words of 32 bits everywhere.
+        of(Gpu, Shape::ncl(6, 9, 64), 0),
+    ];
     // Small ones, and large: up to the ends of a half's range.
     for mean in [1e4, -100.0, 0.0] {
-        let (plan, case) = of(Shape::channels_last(333, 12), 0);
+        let (plan, case) = of(Software, Shape::channels_last(333, 12), 0);
         cases.push((plan, Case { mean, ..case }));
     }
     cases
