@@ -16,12 +16,14 @@ use wgpu_batchnorm::{
 };
 
 const HELP: &str = "\
-cargo bench -- [--quick | --growth] [--csv FILE] [--adapter NAME] [--no-cpu] [FILTER ...]
+cargo bench -- [--quick | --growth] [--csv FILE] [--adapter NAME] [--lowest-limits] [--no-cpu]
+               [FILTER ...]
 
   --quick         a few shapes, under a minute on two cores
   --growth        batches of the same maps from 2^20 to 2^28 values; takes 12 GiB of memory
   --csv FILE      write the rows as CSV, too
   --adapter NAME  the first adapter whose name contains NAME
+  --lowest-limits ask for no more than WebGPU guarantees: no words of 64 bits
   --no-cpu        leave out the CPU baseline
   FILTER          only rows whose name contains every FILTER, such as: first backward 64x256";
 
@@ -32,6 +34,7 @@ struct Options {
     set: Set,
     csv: Option<std::path::PathBuf>,
     adapter: Option<String>,
+    lowest_limits: bool,
     cpu: bool,
     filters: Vec<String>,
 }
@@ -87,7 +90,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Some(options) = parse()? else { return Ok(()) };
     let context = Context::with_options(&ContextOptions {
         adapter: options.adapter.clone(),
-        ..Default::default()
+        lowest_limits: options.lowest_limits,
     })?
     .with_timeout(std::time::Duration::from_secs(600));
     let timer = Timer::new(&context);
@@ -134,8 +137,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn parse() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options =
-        Options { set: Set::All, csv: None, adapter: None, cpu: true, filters: Vec::new() };
+    let mut options = Options {
+        set: Set::All,
+        csv: None,
+        adapter: None,
+        lowest_limits: false,
+        cpu: true,
+        filters: Vec::new(),
+    };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
@@ -146,6 +155,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
             Long("growth") => options.set = Set::Growth,
             Long("csv") => options.csv = Some(parser.value()?.into()),
             Long("adapter") => options.adapter = Some(parser.value()?.string()?),
+            Long("lowest-limits") => options.lowest_limits = true,
             Long("no-cpu") => options.cpu = false,
             // Cargo passes this to every benchmark.
             Long("bench") => {}

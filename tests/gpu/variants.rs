@@ -10,7 +10,7 @@ use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::reference::{self, AffineParams, Statistics};
 use wgpu_batchnorm::{
     Activation, BackwardPass, BatchNorm, BatchNormDescriptor, BufferRange, Context, Element,
-    Extras, Forward, Gradients, Inference, Row, Saved, Shape, State, Training, Weights,
+    Extras, Forward, Gradients, Inference, Row, Saved, Shape, State, Training, Weights, wgpu,
 };
 
 /// As the adapter plans them.
@@ -77,6 +77,22 @@ fn cases_agree_as_planned_for_wide_vectors() {
         let layers =
             Layers::new(context, |adapter| Adapter { is_cpu: true, subgroup: 16, ..adapter });
         layers.check_all(&plain_cases().into_iter().step_by(3).collect::<Vec<_>>());
+    }
+}
+
+/// A device that nobody asked for features moves words of 32 bits, on a software adapter too.
+#[test]
+fn some_cases_agree_without_features() {
+    let Some(context) = device::with_limits(&[wgpu::Limits::default()]) else { return };
+    let context = &context[0];
+    assert!(!context.device().features().contains(wgpu::Features::SHADER_INT64));
+    let as_it_is = Layers::new(context, |adapter| adapter);
+    let tiles = Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter });
+    for element in [Element::F32, Element::F16] {
+        let descriptor = BatchNormDescriptor { element, ..Default::default() };
+        let of = |shape| Case { descriptor: descriptor.clone(), ..Case::new(shape) };
+        as_it_is.check_all(&[of(Shape::ncl(6, 9, 64)), of(Shape::nc(96, 20))]);
+        tiles.check(&of(Shape::channels_last(1_000, 64)));
     }
 }
 
