@@ -106,7 +106,7 @@ impl BatchNorm {
     /// None is needed.
     ///
     /// They are [`SHADER_INT64`](wgpu::Features::SHADER_INT64) of a software adapter: with words of 64
-    /// bits the kernels take a fifth less time on lavapipe.
+    /// bits the kernels take a tenth to a fifth less time on lavapipe.
     pub fn useful_features(adapter: &wgpu::Adapter) -> wgpu::Features {
         let is_cpu = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
         let useful = if is_cpu { wgpu::Features::SHADER_INT64 } else { wgpu::Features::empty() };

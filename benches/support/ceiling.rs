@@ -14,9 +14,9 @@ pub struct Unit {
 
 impl Unit {
     const PLAIN: Self = Self { name: "vec4<f32>", bytes: 16 };
-    /// Where a device has words of 64 bits.
-    const WIDE: [Self; 2] =
-        [Self { name: "vec2<u64>", bytes: 16 }, Self { name: "vec4<u64>", bytes: 32 }];
+    /// All but the first need words of 64 bits.
+    const ALL: [Self; 3] =
+        [Self::PLAIN, Self { name: "vec2<u64>", bytes: 16 }, Self { name: "vec4<u64>", bytes: 32 }];
 }
 
 /// The ceiling kernels of an adapter, of those that suit it best.
@@ -59,15 +59,17 @@ impl Ceiling {
         let source = context.upload(&vec![1.5; elements as usize]).expect("64 MiB");
         let target = context.zeros(elements).expect("64 MiB");
         let limit = context.device().limits().max_compute_invocations_per_workgroup;
-        let sizes = |logs: std::ops::RangeInclusive<u32>, unit| {
-            let sizes = logs.map(|log| 1 << log).filter(|&w| w <= limit);
-            let counts = [64, 256, 1024, 4096, 16384];
-            sizes.flat_map(move |w| counts.map(|workgroups| (w, workgroups, unit)))
+        // Only software adapters are asked for words of 64 bits, and small workgroups suit them.
+        let (units, logs) = match context.device().features().contains(wgpu::Features::SHADER_INT64)
+        {
+            true => (&Unit::ALL[..], 2..=4),
+            false => (&Unit::ALL[..1], 2..=10),
         };
-        let mut candidates: Vec<(u32, u64, Unit)> = sizes(2..=10, Unit::PLAIN).collect();
-        if context.device().features().contains(wgpu::Features::SHADER_INT64) {
-            // A software adapter's: its workgroups are small.
-            candidates.extend(Unit::WIDE.iter().flat_map(|&unit| sizes(2..=5, unit)));
+        let mut candidates: Vec<(u32, u64, Unit)> = Vec::new();
+        for &unit in units {
+            for workgroup in logs.clone().map(|log| 1 << log).filter(|&w| w <= limit) {
+                candidates.extend([64, 256, 1024, 4096, 16384].map(|n| (workgroup, n, unit)));
+            }
         }
         let best = |name: &str| {
             let mut found: Vec<(f64, Kernel, Bound)> = Vec::new();
