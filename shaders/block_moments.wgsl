@@ -97,7 +97,13 @@ fn weighty(f: Four, h: Heaviest) -> Four {
 
 // A value in the middle of a block, of each component.
 fn middle_of(a: Four, b: Four) -> vec4f {
-    return median(median(a.x0, a.x1, a.x2), median(a.x3, b.x0, b.x1), median(b.x1, b.x2, b.x3));
+    return middle_of_eight(a.x0, a.x1, a.x2, a.x3, b.x0, b.x1, b.x2, b.x3);
+}
+
+fn middle_of_eight(
+    x0: vec4f, x1: vec4f, x2: vec4f, x3: vec4f, x4: vec4f, x5: vec4f, x6: vec4f, x7: vec4f,
+) -> vec4f {
+    return median(median(x0, x1, x2), median(x3, x4, x5), median(x5, x6, x7));
 }
 
 fn median(a: vec4f, b: vec4f, c: vec4f) -> vec4f {

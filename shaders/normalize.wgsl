@@ -1,8 +1,8 @@
 // Formula: y = act(z + residual), z = ((x − pivot) − remainder)·scale + shift, with
 // mean = pivot + remainder, scale = γ·r·inv_std, shift = β + γ·d (r = 1 and d = 0 but for batch
-// renormalization). Where a position has no weight, y = 0.
-// A workgroup owns: its channels. Reads: x, residual, weights, gamma, beta. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, an activation file.
+// renormalization).
+// A workgroup owns: its channels. Reads: gamma, beta, running statistics. Writes: nothing.
+// Needs: params.wgsl, a mapping file, an activation file.
 //
 // The mean is subtracted in two parts, and not folded with the scale into x·a + b: either would
 // cancel where |mean| is much larger than the standard deviation.
@@ -39,34 +39,14 @@ fn center(x_value: vec4f, a: Affine) -> vec4f {
 }
 
 // What the activation takes, of x − mean.
-fn before_activation(q: Quad, centered: vec4f, a: Affine) -> vec4f {
+fn before_activation(centered: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
     let z = centered * a.scale + a.shift;
     if RESIDUAL {
-        return z + load_residual(q);
+        return z + residual_value;
     }
     return z;
 }
 
-fn y_of(q: Quad, x_value: vec4f, a: Affine) -> vec4f {
-    let y = activate(before_activation(q, center(x_value, a), a));
-    if WEIGHTED {
-        return present(weights_of(q), y, vec4f());
-    }
-    return y;
-}
-
-// Four quads, few enough to stay in registers.
-fn normalize_four(q0: Quad, q1: Quad, q2: Quad, q3: Quad, a: Affine) {
-    let x0 = load_x(q0);
-    let x1 = load_x(q1);
-    let x2 = load_x(q2);
-    let x3 = load_x(q3);
-    let y0 = y_of(q0, x0, a);
-    let y1 = y_of(q1, x1, a);
-    let y2 = y_of(q2, x2, a);
-    let y3 = y_of(q3, x3, a);
-    store_y(q0, y0);
-    store_y(q1, y1);
-    store_y(q2, y2);
-    store_y(q3, y3);
+fn normalized(x_value: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
+    return activate(before_activation(center(x_value, a), residual_value, a));
 }

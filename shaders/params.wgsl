@@ -111,6 +111,8 @@ var<private> local: Params;
 override WORKGROUP: u32 = 64u;
 // Quads that a thread keeps in registers: none, a block, or two.
 override KEPT: u32 = 0u;
+// Chunks of a strip: one or two.
+override CHUNKS: u32 = 1u;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.
 override RESIDUAL: bool = false;   // add a residual before the activation
 override WEIGHTED: bool = false;   // positions have weights

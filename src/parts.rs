@@ -178,6 +178,7 @@ impl Parts {
             lanes: 1,
             path: Path::Split,
             kept: 0,
+            chunks: 1,
             pieces: vec![piece],
             slots: params.slots,
             steps: steps.into(),

@@ -14,9 +14,9 @@ mod tests;
 use crate::{Element, Error, Shape};
 pub(crate) use geometry::BYTES_A_THREAD;
 use geometry::Geometry;
-#[cfg(test)]
-pub(crate) use geometry::MAX_QUADS;
 pub(crate) use geometry::grid;
+#[cfg(test)]
+pub(crate) use geometry::{CHUNK_PAIRS, MAX_CHUNKS, MAX_QUADS};
 
 /// What of an adapter the plan depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,8 @@ pub enum Mapping {
     Columns,
     /// As columns, of whole channels side by side, swept row by row: for software adapters.
     Tiles,
+    /// As tiles, of as many columns as each invocation can keep account of in registers.
+    Strips,
 }
 
 /// How a quad is loaded and stored.
@@ -105,6 +107,8 @@ pub enum Access {
     Vec4,
     /// As four elements; serves every extent and offset.
     Scalar,
+    /// With the quad that follows it.
+    Pairs,
 }
 
 /// Whether a workgroup owns its channels whole.
@@ -262,6 +266,8 @@ pub struct Plan {
     pub pieces: Vec<Piece>,
     /// Quads that each invocation keeps; 0 but on chip.
     pub kept: u32,
+    /// Chunks of a strip; 1 but for [`Mapping::Strips`] of long rows.
+    pub chunks: u32,
     /// Partial results of a channel; 0 where they are not split.
     pub slots: u32,
     /// The dispatches, in order.
@@ -350,7 +356,9 @@ impl Plan {
         };
         let path = match on_chip {
             Some(_) => Path::OnChip,
-            None if splits == 1 && whole && !request.in_parts && !elementwise => Path::Fused,
+            None if splits == 1 && geometry.can_own(whole) && !request.in_parts && !elementwise => {
+                Path::Fused
+            }
             None => Path::Split,
         };
 
@@ -361,6 +369,7 @@ impl Plan {
             lanes,
             path,
             kept: on_chip.map_or(0, |o| o.kept),
+            chunks: geometry.chunks as u32,
             slots: 0,
             steps: Vec::new(),
             pieces,
@@ -370,7 +379,7 @@ impl Plan {
             return Ok(plan);
         }
         if path == Path::Split && !elementwise {
-            plan.slots = (splits * turns) as u32;
+            plan.slots = (splits * turns * geometry.partials_a_split()) as u32;
         }
         let kernels: &[Kernel] = match (request.pass, path) {
             (Pass::Inference, _) => &[Kernel::Inference],

@@ -73,6 +73,7 @@ impl Kernel {
         match mapping {
             Mapping::Rows | Mapping::Columns => self.walk_files(),
             Mapping::Tiles => self.tile_files(),
+            Mapping::Strips => self.strip_files(),
         }
     }
 
@@ -80,11 +81,13 @@ impl Kernel {
     fn walk_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardOnChip => wgsl!(
-                "moments", "block_moments", "normalize", "settings", "statistics",
+                "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
                 "walk/merge_lanes", "walk/kept", "walk/forward_on_chip"
             ),
             Kernel::ForwardFused => wgsl!(
-                "moments", "block_moments", "normalize", "settings", "statistics",
+                "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
                 "walk/merge_lanes", "walk/moments", "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
@@ -92,29 +95,34 @@ impl Kernel {
                 "walk/merge_lanes", "walk/moments", "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
-                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
                 "walk/merge_lanes", "walk/normalize", "walk/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
-                "normalize",
+                "normalize", "quads/residual", "quads/normalize",
                 "walk/normalize", "walk/inference"
             ),
             Kernel::BackwardOnChip => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "walk/add_lanes", "walk/backward_on_chip"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "walk/add_lanes", "walk/sums", "walk/input", "walk/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
+                "quads/residual", "quads/gradient_sums",
                 "walk/add_lanes", "walk/sums", "walk/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "walk/add_lanes", "walk/input", "walk/backward_input"
             ),
@@ -134,7 +142,8 @@ impl Kernel {
     fn tile_files(self) -> &'static [&'static str] {
         match self {
             Kernel::ForwardFused => wgsl!(
-                "moments", "block_moments", "normalize", "settings", "statistics",
+                "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
                 "tile/moments", "tile/affine", "tile/share_affine", "tile/normalize",
                 "tile/forward_fused"
             ),
@@ -143,30 +152,67 @@ impl Kernel {
                 "tile/moments", "tile/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
-                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
                 "tile/affine", "tile/share_affine", "tile/normalize", "tile/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
-                "normalize",
+                "normalize", "quads/residual", "quads/normalize",
                 "tile/affine", "tile/load_affine", "tile/normalize", "tile/inference"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
+                "quads/residual", "quads/gradient_sums",
                 "tile/affine", "tile/load_affine", "tile/sums", "tile/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_input"
             ),
             // A tile is kept by nothing but the caches; the others have channels, and no quads.
             Kernel::ForwardOnChip
             | Kernel::BackwardOnChip
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+                self.walk_files()
+            }
+        }
+    }
+
+    #[rustfmt::skip]
+    fn strip_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "strip/pairs", "strip/moments", "strip/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "strip/affine", "strip/normalize", "strip/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize",
+                "strip/affine", "strip/normalize", "strip/inference"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "strip/pairs", "strip/affine", "strip/gradients", "strip/sums", "strip/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "strip/affine", "strip/gradients", "strip/input", "strip/backward_input"
+            ),
+            // A strip's threads wait for no other, and so have no channel whole; the others have no quads.
+            Kernel::ForwardOnChip | Kernel::ForwardFused
+            | Kernel::BackwardOnChip | Kernel::BackwardFused
             | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
                 self.walk_files()
             }
@@ -322,6 +368,8 @@ pub struct Variant {
     pub workgroup: u32,
     /// Quads that each invocation keeps.
     pub kept: u32,
+    /// Chunks of a strip.
+    pub chunks: u32,
     pub element: Element,
     pub features: Features,
 }
@@ -335,9 +383,9 @@ impl Variant {
         features: Features,
         kernel: Kernel,
     ) -> Self {
-        let Plan { mapping, access, workgroup, kept, .. } = *plan;
+        let Plan { mapping, access, workgroup, kept, chunks, .. } = *plan;
         let features = features.of(kernel, pass);
-        Self { kernel, pass, mapping, access, words, workgroup, kept, element, features }
+        Self { kernel, pass, mapping, access, words, workgroup, kept, chunks, element, features }
     }
 
     /// The module's text.
@@ -348,6 +396,12 @@ impl Variant {
             Element::BF16 => wgsl!("element/bf16"),
         };
         let tensor: &[&str] = match (self.access, self.element, self.words) {
+            (Access::Pairs, Element::F32, Words::Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
+            (Access::Pairs, Element::F32, Words::Bits64) => {
+                wgsl!("words/pair_f32_64", "tensor/pairs")
+            }
+            (Access::Pairs, _, Words::Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
+            (Access::Pairs, _, Words::Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
             (Access::Vec4, Element::F32, Words::Bits32) => wgsl!("words/f32", "tensor/vec4"),
             (Access::Vec4, Element::F32, Words::Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
             (Access::Vec4, _, Words::Bits32) => wgsl!("words/half", "tensor/vec4"),
@@ -357,8 +411,9 @@ impl Variant {
         };
         let mapping: &[&str] = match self.mapping {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
-            Mapping::Columns => wgsl!("walk/map_columns"),
+            Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
+            Mapping::Strips => wgsl!("strip/map", "channel_quads"),
         };
         let kernel = self.kernel.files(self.mapping);
         let shared: &[&str] = wgsl!("weights", "exponential");
@@ -373,6 +428,7 @@ impl Variant {
         vec![
             ("WORKGROUP", self.workgroup as f64),
             ("KEPT", self.kept as f64),
+            ("CHUNKS", self.chunks as f64),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),
             ("IN_PLACE", flag(in_place)),

@@ -97,36 +97,3 @@ fn channels_of(p: Place) -> vec4u {
     let column = p.channel + select(vec4u(), k, vec4u(p.channel) + k < vec4u(columns()));
     return params.first_channel + column / params.inner;
 }
-
-fn state_row(row: u32, p: Place) -> vec4f {
-    let i = row * params.row_stride + channels_of(p);
-    return bitcast<vec4f>(vec4u(state[i.x], state[i.y], state[i.z], state[i.w]));
-}
-
-fn set_state_row(row: u32, p: Place, value: vec4f) {
-    let i = row * params.row_stride + params.first_channel + p.channel;
-    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        state[i + k] = bitcast<u32>(value[k]);
-    }
-}
-
-// Adds 1 to a count, and returns it.
-fn increment(row: u32, p: Place) -> vec4f {
-    let i = row * params.row_stride + params.first_channel + p.channel;
-    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        state[i + k] += 1u;
-    }
-    return vec4f(f32(state[i]));
-}
-
-fn work_row(row: u32, p: Place) -> vec4f {
-    let i = row * params.row_stride + channels_of(p);
-    return bitcast<vec4f>(vec4u(work[i.x], work[i.y], work[i.z], work[i.w]));
-}
-
-fn set_work_row(row: u32, p: Place, value: vec4f) {
-    let i = row * params.row_stride + params.first_channel + p.channel;
-    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        work[i + k] = bitcast<u32>(value[k]);
-    }
-}

@@ -15,6 +15,10 @@ const MAX_PARTIAL_BYTES: u64 = 1 << 20;
 const MIN_TILE_COLUMNS: u64 = 32;
 /// `MAX_QUADS` of shaders/tile/map.wgsl: quads of an invocation.
 pub(crate) const MAX_QUADS: u64 = 32;
+/// `PAIRS` of shaders/strip/map.wgsl: pairs of quads of an invocation in a chunk.
+pub(crate) const CHUNK_PAIRS: u64 = 4;
+/// Chunks of a strip at most: each further one takes the compiler three times as long.
+pub(crate) const MAX_CHUNKS: u64 = 2;
 /// Inner extents from which on the rows of a channel are long enough to be streams themselves.
 const LONG_ROW: u64 = 512;
 
@@ -35,6 +39,11 @@ impl Adapter {
     /// 22.3) leaves loops too early in a workgroup narrower than its vectors, and skips elements.
     pub(crate) fn narrowest_workgroup(&self) -> u32 {
         if self.is_cpu { self.subgroup } else { 1 }
+    }
+
+    /// Columns of a chunk of a strip.
+    fn chunk_columns(&self) -> u64 {
+        CHUNK_PAIRS * 8 * self.full_workgroup() as u64
     }
 
     /// Workgroups from which on the adapter is busy, so that channels need not be split.
@@ -65,6 +74,8 @@ pub(super) struct Geometry {
     elementwise: bool,
     pub mapping: Mapping,
     pub access: Access,
+    /// Chunks of a strip.
+    pub chunks: u64,
     /// Channels of a tile.
     group: u64,
     /// Whether the columns of a channel in a tile are apart, and those of all channels interleave.
@@ -99,16 +110,22 @@ impl Geometry {
         let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * adapter.full_workgroup() as u64;
         let large = shape.elements() >= adapter.tiles_from;
         let fits = channels * inner * rows <= limit;
+        let columns = inner == 1 && !request.weighted && large && adapter.is_cpu;
+        let aligned = offsets.iter().all(|offset| offset % (8 * element.size()) == 0);
+        let strip = rows_in_strip(outer, channels, adapter.chunk_columns())
+            .filter(|rows| columns && aligned && channels * rows <= limit);
         let memory = MAX_COLUMNS * 16 <= adapter.max_workgroup_memory as u64;
         // Weights are by position, which a tile's columns do not keep.
         let able = adapter.is_cpu && !request.weighted && narrow && memory;
         let by_tile = able && large && fits && group > 0 && wide;
-        let (outer, inner) = if by_tile { (outer / rows, inner * rows) } else { (outer, inner) };
+        let rows = strip.unwrap_or(if by_tile { rows } else { 1 });
+        let (outer, inner) = (outer / rows, inner * rows);
         let line = channels * inner;
-        let mapping = match (by_tile, by_column) {
-            (true, _) => Mapping::Tiles,
-            (false, true) => Mapping::Columns,
-            (false, false) => Mapping::Rows,
+        let mapping = match (strip, by_tile, by_column) {
+            (Some(_), _, _) => Mapping::Strips,
+            (None, true, _) => Mapping::Tiles,
+            (None, false, true) => Mapping::Columns,
+            (None, false, false) => Mapping::Rows,
         };
         // Quads are whole if every line of memory that a workgroup starts at is.
         let line = if mapping == Mapping::Rows { inner } else { line };
@@ -116,16 +133,25 @@ impl Geometry {
         let whole = line % 4 == 0
             && tiles
             && offsets.iter().all(|offset| offset % (4 * element.size()) == 0);
-        let access = if whole { Access::Vec4 } else { Access::Scalar };
+        let access = match (strip, whole) {
+            (Some(_), _) => Access::Pairs,
+            (None, true) => Access::Vec4,
+            (None, false) => Access::Scalar,
+        };
         // A window starts at the aligned offset before its tensor.
         let slack = offsets.iter().map(|offset| offset % adapter.alignment).max().unwrap_or(0);
-        let interleaved = rows > 1;
+        let chunks = match strip {
+            Some(_) if (line / adapter.chunk_columns()).is_multiple_of(MAX_CHUNKS) => MAX_CHUNKS,
+            _ => 1,
+        };
+        let interleaved = mapping == Mapping::Strips || rows > 1;
         Self {
             shape,
             element,
             elementwise,
             mapping,
             access,
+            chunks,
             group,
             interleaved,
             slack,
@@ -140,7 +166,19 @@ impl Geometry {
         match self.mapping {
             Mapping::Rows | Mapping::Tiles => piece.channels,
             Mapping::Columns => (piece.channels * piece.inner).div_ceil(4),
+            Mapping::Strips => piece.channels * piece.inner,
         }
+    }
+
+    /// Partials of a channel that a split leaves: strips have one of each column.
+    pub fn partials_a_split(&self) -> u64 {
+        if self.mapping == Mapping::Strips { self.inner } else { 1 }
+    }
+
+    /// Whether a workgroup may own channels whole, where it has all of their values in one piece.
+    /// In a strip no thread waits for another, so what all of them know is for a second dispatch.
+    pub fn can_own(&self, whole: bool) -> bool {
+        whole && self.mapping != Mapping::Strips
     }
 
     /// How much of that a workgroup owns.
@@ -148,6 +186,7 @@ impl Geometry {
         match self.mapping {
             Mapping::Rows | Mapping::Columns => (workgroup / lanes) as u64,
             Mapping::Tiles => self.group,
+            Mapping::Strips => self.chunks * workgroup as u64 * CHUNK_PAIRS * 8,
         }
     }
 
@@ -158,12 +197,14 @@ impl Geometry {
             / (PARTIAL_ROWS * 4 * row_stride(self.shape.channels()));
         let most = match (self.elementwise, self.mapping) {
             // A workgroup loads what it needs of each column once.
-            (true, Mapping::Tiles) => walk / 64,
+            (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
             (true, _) => u64::MAX,
             _ if groups >= adapter.enough_workgroups() => 1,
             // Each workgroup merges all partials of its channels: as much work as 4 rows each. A
             // multiple of four, since few workgroups on few cores leave some of them idle in the end.
-            (_, Mapping::Tiles) => (walk / 128).isqrt().next_multiple_of(4).min(room / turns),
+            (_, Mapping::Tiles | Mapping::Strips) => {
+                (walk / 128).isqrt().next_multiple_of(4).min(room / turns / self.partials_a_split())
+            }
             _ => room.min(MAX_SLOTS) / turns,
         };
         let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
@@ -175,7 +216,7 @@ impl Geometry {
     pub fn walk(&self, piece: &Piece) -> u64 {
         match self.mapping {
             Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
-            Mapping::Columns | Mapping::Tiles => piece.outer,
+            Mapping::Columns | Mapping::Tiles | Mapping::Strips => piece.outer,
         }
     }
 
@@ -192,14 +233,15 @@ impl Geometry {
                 let side = (quads.clamp(1, 64) as u32).next_power_of_two().min(full);
                 (full, (full / side).min(most_lanes))
             }
-            Mapping::Tiles => (full, 1),
+            Mapping::Tiles | Mapping::Strips => (full, 1),
         }
     }
 
     /// Lanes enough to keep what they walk, `most` quads each at most: `across` and `walk` are those
     /// of the largest piece, each of which has whole channels.
     pub fn on_chip(&self, adapter: &Adapter, across: u64, walk: u64, most: u64) -> Option<OnChip> {
-        if most == 0 || walk == 0 || self.mapping == Mapping::Tiles {
+        let sweeps = matches!(self.mapping, Mapping::Tiles | Mapping::Strips);
+        if most == 0 || walk == 0 || sweeps {
             return None;
         }
         let full = adapter.full_workgroup() as u64;
@@ -330,7 +372,7 @@ impl Geometry {
             lanes,
             chunk: chunk as u32,
             splits: splits as u32,
-            first_slot: (piece.turn * splits) as u32,
+            first_slot: (piece.turn * splits * self.partials_a_split()) as u32,
             slots,
             group: self.group as u32,
             channel_step: if self.interleaved { 1 } else { self.inner as u32 },
@@ -352,6 +394,14 @@ impl Geometry {
 fn rows_in_one(rows: u64, channels: u64) -> u64 {
     let most = (MAX_COLUMNS / channels).min(rows / BLOCK).max(1);
     (1..=most).rev().find(|&n| rows.is_multiple_of(n)).unwrap_or(1)
+}
+
+/// How many rows of `channels` make one row of whole chunks, of `chunk` columns each, a power of two: the
+/// fewest, if pairs of quads are of one row, rows a multiple of them, and enough to fill blocks.
+fn rows_in_strip(rows: u64, channels: u64, chunk: u64) -> Option<u64> {
+    let together = chunk >> channels.trailing_zeros().min(chunk.trailing_zeros());
+    let whole = channels.is_multiple_of(8) && rows.is_multiple_of(together);
+    (whole && rows / together >= BLOCK).then_some(together)
 }
 
 /// Channels of a tile: as many as its columns hold, in tiles of like size, whose columns start at

@@ -126,13 +126,14 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
             let (piece, p) = (&plan.pieces[step.piece], step.params);
             let walk = match plan.mapping {
                 Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
-                Mapping::Columns | Mapping::Tiles => piece.outer,
+                Mapping::Columns | Mapping::Tiles | Mapping::Strips => piece.outer,
             };
             let covered = p.chunk as u64 * p.splits as u64;
             let merges_only = step.kernel == Kernel::BackwardInput && !request.walks_twice();
             assert!(covered >= walk || merges_only, "{shape} {request:?}: {step:?}");
             if plan.slots > 0 {
-                assert!(p.first_slot + p.splits <= plan.slots.max(1), "{shape}: {step:?}");
+                let partials = p.splits * partials_a_split(plan, piece);
+                assert!(p.first_slot + partials <= plan.slots.max(1), "{shape}: {step:?}");
             }
             let (items, owned) = match plan.mapping {
                 Mapping::Rows => (piece.channels, plan.workgroup / plan.lanes),
@@ -144,6 +145,12 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                     assert!(p.group as u64 * piece.inner <= MAX_COLUMNS, "{shape}: {step:?}");
                     (piece.channels, p.group)
                 }
+                Mapping::Strips => {
+                    let width = 32 * plan.workgroup * plan.chunks;
+                    let columns = piece.channels * piece.inner;
+                    assert!(columns % width as u64 == 0, "{shape}: {step:?}");
+                    (columns, width)
+                }
             };
             let owned = owned as u64;
             let [x, y] = step.workgroups.map(u64::from);
@@ -153,6 +160,11 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
             assert!(x * y < needed + x.max(y), "{shape}: {step:?}");
         }
     });
+}
+
+/// A strip leaves a partial result of each of the short rows in a row.
+fn partials_a_split(plan: &Plan, piece: &Piece) -> u32 {
+    if plan.mapping == Mapping::Strips { piece.inner as u32 } else { 1 }
 }
 
 /// The slot and channel that follow those of a piece.
@@ -170,8 +182,9 @@ fn every_slot_is_filled_by_one_piece_and_split() {
         let first = plan.steps[0].kernel;
         let mut filled = Vec::new();
         for step in plan.steps.iter().filter(|s| s.kernel == first) {
-            for split in 0..step.params.splits {
-                filled.push(((step.params.first_slot + split) as u64, &plan.pieces[step.piece]));
+            let piece = &plan.pieces[step.piece];
+            for partial in 0..step.params.splits * partials_a_split(plan, piece) {
+                filled.push(((step.params.first_slot + partial) as u64, piece));
             }
         }
         filled.sort_unstable_by_key(|&(slot, piece)| (slot, piece.first_channel));
@@ -234,7 +247,8 @@ fn partial_results_are_there_when_they_are_needed() {
         let split = plan.path == Path::Split && !request.is_elementwise();
         assert_eq!(plan.slots > 0, split && shape.elements() > 0, "{shape} {request:?}");
         assert!(!request.in_parts || plan.path == Path::Split, "{shape} {request:?}");
-        assert!(!request.weighted || plan.mapping != Mapping::Tiles, "{shape} {request:?}");
+        let sweeps = matches!(plan.mapping, Mapping::Tiles | Mapping::Strips);
+        assert!(!request.weighted || !sweeps, "{shape} {request:?}");
     });
 }
 
@@ -259,7 +273,8 @@ fn a_lane_on_chip_keeps_all_that_it_walks() {
         let most = if forward && !adapter.is_cpu { 2 } else { 1 };
         assert!(kept == BLOCK || kept == most * BLOCK, "{shape} {request:?}: {plan:?}");
         assert!(forward || request.pass == Pass::Backward, "{shape} {request:?}");
-        assert!(!request.weighted && !request.in_parts && plan.mapping != Mapping::Tiles);
+        let sweeps = matches!(plan.mapping, Mapping::Tiles | Mapping::Strips);
+        assert!(!request.weighted && !request.in_parts && !sweeps);
     });
     // The maps of 7² and 14² of a network for images, and a dense layer.
     for (shape, pass, on_chip) in [

@@ -2,7 +2,7 @@
 
 use super::pipeline::layout_entries;
 use super::*;
-use crate::plan::{BLOCK, MAX_COLUMNS, MAX_QUADS, Params};
+use crate::plan::{BLOCK, CHUNK_PAIRS, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS, Params};
 use std::mem::offset_of;
 use wgpu::naga;
 
@@ -28,6 +28,7 @@ pub fn variants() -> Vec<Variant> {
         words: Words::Bits32,
         workgroup: 64,
         kept: 16,
+        chunks: 1,
         element,
         features,
     };
@@ -48,6 +49,19 @@ pub fn variants() -> Vec<Variant> {
                     }
                 }
             }
+        }
+    }
+    let no_strips = [
+        Kernel::ForwardOnChip,
+        Kernel::ForwardFused,
+        Kernel::BackwardOnChip,
+        Kernel::BackwardFused,
+    ];
+    for (kernel, pass) in kernels.into_iter().filter(|(kernel, _)| !no_strips.contains(kernel)) {
+        for element in [Element::F32, Element::F16, Element::BF16] {
+            let (strips, pairs, features) = (Mapping::Strips, Access::Pairs, Features::plain());
+            let plain = plain(kernel, pass, strips, pairs, element, features);
+            variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
         }
     }
     let (rows, vec4, f32) = (Mapping::Rows, Access::Vec4, Element::F32);
@@ -241,6 +255,9 @@ fn constants_of_both_sides_agree() {
     let (tiles, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Tiles).unwrap());
     assert_eq!(constant_of(&tiles, "MAX_COLUMNS") as u64, MAX_COLUMNS);
     assert_eq!(constant_of(&tiles, "MAX_QUADS") as u64, MAX_QUADS);
+    let (strips, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Strips).unwrap());
+    assert_eq!(constant_of(&strips, "PAIRS") as u64, CHUNK_PAIRS);
+    assert_eq!(constant_of(&strips, "MAX_QUADS") as u64, 2 * CHUNK_PAIRS * MAX_CHUNKS);
     assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
     for (name, row) in [
         ("ROW_GAMMA", Row::Gamma as u32),

@@ -78,6 +78,9 @@ pub fn shapes() -> Vec<Shape> {
         Shape::channels_last(10_000, 64),
         Shape::channels_last(70_001, 6),
         Shape::channels_last(37, 1030),
+        // Strips of two chunks, and of more rows than are summed as one part.
+        Shape::nc(70, 512),
+        Shape::channels_last(2_200, 256),
         // As many values as a thread of a GPU keeps.
         Shape::ncl(12, 4, 1024),
         Shape::nc(1000, 64),
@@ -92,12 +95,13 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 6] = [
+pub const SOME: [Shape; 7] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),
     Shape::channels_last(333, 7),
+    Shape::channels_last(400, 32),
     Shape::ncl(3, 2, 20_000),
 ];
 

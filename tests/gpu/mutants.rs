@@ -146,8 +146,9 @@ fn quick(file: &str) -> Vec<Planned> {
         let files = ["params", "exponential", "element/f16", "element/bf16", "tensor/scalar_half"];
         let more =
             ["tensor/vec4", "tensor/scalar", "tile/map", "walk/map_rows", "walk/map_columns"];
+        let pairs = ["strip/map", "words/pair_half"];
         let last = ["walk/sums", "walk/kept", "activation/gelu", "words/half", "words/f32"];
-        let all = files.iter().chain(&more).chain(&last);
+        let all = files.iter().chain(&more).chain(&pairs).chain(&last);
         return all.flat_map(|file| quick(file)).collect();
     }
     let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
@@ -159,10 +160,15 @@ fn quick(file: &str) -> Vec<Planned> {
             .collect(),
         ("element", "f16") | ("words", "half" | "half_64") => halves(Element::F16),
         ("element", "bf16") => halves(Element::BF16),
+        ("words", "pair_half" | "pair_half_64") => half_strips(),
+        ("words", "pair_f32" | "pair_f32_64") => strips(),
         ("words", _) => rows(0),
         ("tensor", "scalar_half") => halves_alone(),
         ("tensor", "vec4") => {
             [fused(rows(4)), fused(columns(0)), in_place(4), in_place(0)].concat()
+        }
+        ("tensor", "pairs") | ("strip", _) => {
+            [strips(), strip_grids(), fused_strips(), half_strips()].concat()
         }
         ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
         ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
@@ -182,6 +188,9 @@ fn quick(file: &str) -> Vec<Planned> {
             let more = [fused(rows(1)), renormalized()].concat();
             [rows(0), columns(1), grids(), tails(), weighted, more].concat()
         }
+        ("", "channel_quads") => {
+            [columns(0), options(), strips(), pieces(), renormalized()].concat()
+        }
         ("", "channel_rows") => [rows(0), options(), tiles(), pieces(), renormalized()].concat(),
         ("", "settings") => renormalized(),
         ("", "weights") => [weighted(true), weighted(false), pieces()].concat(),
@@ -193,6 +202,7 @@ fn quick(file: &str) -> Vec<Planned> {
             weighted(true),
             renormalized(),
             tiles(),
+            strips(),
             weighted(false),
             activations("activation/leaky_relu"),
             tails(),
@@ -388,9 +398,9 @@ fn tiles() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(70, 6, 36)),
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(700, 5, 64)) }),
         planned(WideTiles, 0, Shape::channels_last(333, 64)),
-        planned(WideTiles, 0, Shape::channels_last(8_208, 64)),
+        planned(WideTiles, 0, Shape::channels_last(8_209, 64)),
         // As many quads as an invocation may have, in more than one group of blocks.
-        planned(Tiles, 0, Shape::channels_last(300, 1024)),
+        planned(Tiles, 0, Shape::channels_last(300, 1020)),
         planned(Tiles, 0, Shape::ncl(20, 50, 48)),
         // Of fewer rows than a block.
         planned(TilePieces, 0, Shape::ncl(11, 256, 49)),
@@ -408,6 +418,41 @@ fn fused_tiles() -> Vec<Planned> {
     let shape = Shape::channels_last(36_997, 32);
     let over = (TileGrids, Case { in_place: true, ..Case::new(shape) });
     [fused(cases), renormalized().split_off(5), vec![over]].concat()
+}
+
+/// Rows that are one of the tensor's or several, as many as are one group, more than a part; one chunk
+/// and two, that are alone or side by side.
+fn strips() -> Vec<Planned> {
+    vec![
+        planned(Tiles, 0, Shape::channels_last(520, 64)),
+        (Tiles, Case { mean: 1e4, ..Case::new(Shape::nc(70, 512)) }),
+        planned(Tiles, 0, Shape::channels_last(2_200, 256)),
+        planned(Tiles, 0, Shape::channels_last(400, 32)),
+        planned(Tiles, 0, Shape::nc(600, 768)),
+        planned(TilePieces, 0, Shape::channels_last(2_000, 64)),
+    ]
+}
+
+fn half_strips() -> Vec<Planned> {
+    let of = |element, case| {
+        let descriptor = BatchNormDescriptor { element, ..Default::default() };
+        (Tiles, Case { descriptor, ..case })
+    };
+    let shape = Shape::channels_last(520, 64);
+    [Element::F16, Element::BF16].map(|element| of(element, Case::new(shape))).into()
+}
+
+fn fused_strips() -> Vec<Planned> {
+    let cases: Vec<Planned> = strips().into_iter().take(2).collect();
+    let renormalized = BatchNormDescriptor { renormalize: true, ..Default::default() };
+    let case = Case { descriptor: renormalized, ..Case::new(Shape::channels_last(520, 64)) };
+    [fused(cases), vec![(Tiles, case)]].concat()
+}
+
+/// Split, so that what is written beyond one split is another's.
+fn strip_grids() -> Vec<Planned> {
+    let case = Case { in_place: true, ..Case::new(Shape::channels_last(36_992, 32)) };
+    vec![(TileGrids, case)]
 }
 
 fn pieces() -> Vec<Planned> {

@@ -43,15 +43,48 @@ fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     let tiled = |shape| plan(shape).mapping == Mapping::Tiles;
     assert!(tiled(Shape::ncl(64, 4, 512)) && !tiled(Shape::ncl(64, 4, 513)));
     assert!(tiled(Shape::ncl(8, 4, 49)) && !tiled(Shape::ncl(7, 4, 49)));
-    assert!(tiled(Shape::nc(64, 32)) && !tiled(Shape::nc(64, 3)));
-    // 64 rows of 32 channels are 8 of 256 columns.
-    let piece = &plan(Shape::nc(64, 32)).pieces[0];
+    assert!(tiled(Shape::nc(64, 36)) && !tiled(Shape::nc(64, 3)));
+    // 64 rows of 36 channels are 8 of 288 columns.
+    let piece = &plan(Shape::nc(64, 36)).pieces[0];
     assert_eq!((piece.outer, piece.inner), (8, 8));
     // Channels of a tile: like in all tiles, but of columns that make whole quads.
     let group = |shape| plan(shape).steps[0].params.group;
     assert_eq!(group(Shape::ncl(64, 20, 64)), 10);
     assert_eq!(group(Shape::ncl(64, 12, 98)), 6);
     assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
+}
+
+/// What whole chunks of a strip hold: channels by eights, rows enough for blocks, tensors that start at
+/// whole pairs.
+#[test]
+fn strips_are_for_rows_of_whole_chunks() {
+    let plan = |adapter, shape, offset: u64| {
+        Plan::new(&adapter, shape, &Request::new(Pass::Training, &[0, offset])).unwrap()
+    };
+    let strips = |shape, offset| {
+        let plan = plan(LAVAPIPE, shape, offset);
+        let piece = &plan.pieces[0];
+        (plan.mapping == Mapping::Strips).then_some((piece.outer, piece.inner, plan.chunks))
+    };
+    // Short rows of the tensor make one of 256 columns; of 512, two chunks at once are in order.
+    assert_eq!(strips(Shape::nc(1_000, 64), 0), Some((250, 4, 1)));
+    assert_eq!(strips(Shape::nhwc(2, 10, 10, 256), 0), Some((200, 1, 1)));
+    assert_eq!(strips(Shape::nhwc(2, 10, 10, 512), 32), Some((200, 1, 2)));
+    assert_eq!(strips(Shape::nc(64, 768), 0), Some((64, 1, 1)));
+    assert_eq!(strips(Shape::nc(256, 8), 0), Some((8, 32, 1)));
+    assert_eq!(strips(Shape::nc(64, 96), 0), Some((8, 8, 1)));
+    // Channels, rows, an offset, the order of axes that are not so.
+    assert_eq!(strips(Shape::nc(1_024, 12), 0), None);
+    assert_eq!(strips(Shape::nc(1_001, 64), 0), None);
+    assert_eq!(strips(Shape::nc(28, 64), 0), None);
+    assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
+    assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), None);
+    // A partial result of each column; and a GPU has another way to read in order.
+    assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 12);
+    assert_eq!(plan(GPU, Shape::nc(1_000, 64), 0).mapping, Mapping::Columns);
+    // Vectors of another width have strips of another.
+    let narrow = plan(Adapter { subgroup: 4, ..LAVAPIPE }, Shape::nc(1_000, 64), 0);
+    assert_eq!((narrow.mapping, narrow.pieces[0].inner), (Mapping::Strips, 2));
 }
 
 /// A lane more only where it has work, and the adapter workgroups too few.
@@ -79,11 +112,14 @@ fn a_grid_has_two_dimensions_and_no_more() {
 #[test]
 fn many_pieces_are_not_split() {
     let adapter = Adapter { max_binding: 1 << 20, ..LAVAPIPE };
-    let splits = |rows| {
-        let shape = Shape::channels_last(rows, 1024);
+    let splits = |rows, channels, mapping| {
+        let shape = Shape::channels_last(rows, channels);
         let plan = Plan::new(&adapter, shape, &Request::new(Pass::Training, &[])).unwrap();
-        assert_eq!(plan.mapping, Mapping::Tiles);
+        assert_eq!(plan.mapping, mapping);
         plan.steps[0].params.splits
     };
-    assert_eq!([splits(250), splits(250 * 64)], [4, 1]);
+    for (channels, mapping) in [(1_020, Mapping::Tiles), (1_024, Mapping::Strips)] {
+        let splits = |rows| splits(rows, channels, mapping);
+        assert_eq!([splits(250), splits(250 * 64)], [4, 1]);
+    }
 }

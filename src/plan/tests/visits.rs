@@ -40,6 +40,7 @@ fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
                     let column = (channel - tile) * p.channel_step + k * p.column_step;
                     row * p.outer_stride + tile * p.inner + column
                 }
+                Mapping::Strips => row * p.outer_stride + k * p.channels + channel,
                 _ => row * p.outer_stride + channel * p.inner + k,
             }));
         }
@@ -66,7 +67,7 @@ fn each_value_of_a_channel_is_visited_once() {
             assert_eq!(p.first_channel as u64, piece.first_channel);
             assert_eq!(p.count, shape.count() as f32);
             let position = piece.start / (channels * inner) * inner + piece.start % inner;
-            if plan.mapping != Mapping::Tiles {
+            if !matches!(plan.mapping, Mapping::Tiles | Mapping::Strips) {
                 assert_eq!(p.first_position as u64, position, "{shape}: {step:?}");
             }
             if step.kernel == Kernel::BackwardInput && !request.walks_twice() {

@@ -1,0 +1,35 @@
+// Formula: dx from the merged partials (gradient_input.wgsl); dγ, dβ.
+// A workgroup owns: a strip. Second of two dispatches.
+// Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
+// where the first dispatch has written it; for the first split dgamma and dbeta.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, gradient_sums.wgsl,
+// partial_sums.wgsl, gradient_input.wgsl, strip/affine.wgsl, strip/gradients.wgsl, strip/input.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_input(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let w = strip(id.y * grid.x + id.x, thread);
+    if !exists(w) {
+        return;
+    }
+    let own = quads_of_channels();
+    for (var k = 0u; k < own; k++) {
+        let p = place(w, k);
+        let s = statistics(p);
+        let sums = add_partials(p);
+        if records(p) {
+            record_gradients(p, s, sums);
+        }
+        set_input_gradient(k, input_gradient(p, s, sums));
+    }
+    if differentiates() {
+        for (var k = own; k < quads(); k++) {
+            set_input_gradient(k, input_gradient_at(k - own));
+        }
+        differentiate(w);
+    }
+}

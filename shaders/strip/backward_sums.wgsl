@@ -1,0 +1,25 @@
+// Formula: Σdy and Σdy·(x − mean) of one split of each channel (gradient_sums.wgsl).
+// A workgroup owns: a strip. First of two dispatches.
+// Reads: x, dy, saved or running statistics. Writes: one partial a column and split; frozen, dx.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, gradient_sums.wgsl,
+// partial_sums.wgsl, strip/affine.wgsl, strip/gradients.wgsl, strip/sums.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_sums(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let w = strip(id.y * grid.x + id.x, thread);
+    if !exists(w) {
+        return;
+    }
+    for (var k = 0u; k < quads(); k++) {
+        set_affine(k, statistics(place(w, k)).affine);
+    }
+    sum_gradients(w);
+    for (var k = 0u; k < quads(); k++) {
+        set_partial(place(w, k), sums_of(k));
+    }
+}

@@ -1,0 +1,26 @@
+// Formula: the moments of one split of each channel (moments.wgsl).
+// A workgroup owns: a strip. First of two dispatches.
+// Reads: x. Writes: one partial a column and split.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
+// block_moments.wgsl, partial_moments.wgsl, strip/pairs.wgsl, strip/moments.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_moments(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let w = strip(id.y * grid.x + id.x, thread);
+    if !exists(w) {
+        return;
+    }
+    sum_moments(w);
+    for (var k = 0u; k < quads(); k++) {
+        let p = place(w, k);
+        set_partial(p, moments_of(w, k));
+        if records(p) {
+            save_running(p);
+        }
+    }
+}

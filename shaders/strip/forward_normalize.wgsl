@@ -1,0 +1,32 @@
+// Formula: y = γ·(x − mean)·inv_std + β (normalize.wgsl), mean and inv_std from the merged partials.
+// A workgroup owns: a strip. Second of two dispatches.
+// Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
+// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/affine.wgsl, strip/normalize.wgsl.
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_normalize(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let w = strip(id.y * grid.x + id.x, thread);
+    if !exists(w) {
+        return;
+    }
+    let own = quads_of_channels();
+    for (var k = 0u; k < own; k++) {
+        let p = place(w, k);
+        let m = merge_partials(p);
+        let n = normalizer(p, m, saved_running(p));
+        if records(p) {
+            record(p, m, n);
+        }
+        set_affine(k, n.affine);
+    }
+    for (var k = own; k < quads(); k++) {
+        set_affine(k, affine_of(k - own));
+    }
+    normalize(w);
+}

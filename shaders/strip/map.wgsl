@@ -1,0 +1,111 @@
+// Formula: the mapping of a workgroup to a strip of the matrix rows × (channels · inner), in which
+// neighbours in memory belong to different channels, and a row is `inner` short rows of the tensor,
+// one after the other.
+// A workgroup owns: one split of the rows of a chunk or two of PAIRS · WORKGROUP pairs of quads side by
+// side. A thread owns PAIRS of each chunk, and sums them for itself: no thread waits for another.
+// Reads and writes: the per-channel rows of state and work, for its channels.
+// Needs: params.wgsl and tensor/pairs.wgsl.
+//
+// For adapters that are cores with caches: a chunk's row is a KiB of memory in order, and what a
+// thread knows of its columns stays in registers or at known places of its stack. Written out, since
+// an array that is indexed by a loop is gathered lane by lane.
+
+// Pairs of a thread in a chunk: those of `Pairs`.
+const PAIRS = 4u;
+// Quads of a thread at most: of two chunks.
+const MAX_QUADS = 16u;
+
+// Values of one channel in a quad, as the shared formulas see it.
+const VALUES_A_QUAD = 1u;
+
+struct Pairs {
+    a: Pair,
+    b: Pair,
+    c: Pair,
+    d: Pair,
+}
+
+struct Strip {
+    column: u32,    // the thread's first
+    first_row: u32,
+    end_row: u32,
+    split: u32,
+}
+
+// From a pair of a thread to its next, in elements.
+fn pair_step() -> u32 {
+    return 8u * WORKGROUP;
+}
+
+// Of a thread.
+fn quads() -> u32 {
+    return CHUNKS * PAIRS * 2u;
+}
+
+fn strip(workgroup: u32, thread: u32) -> Strip {
+    let width = CHUNKS * PAIRS * pair_step();
+    let strips = params.channels * params.inner / width;
+    let split = workgroup / strips;
+    let first_row = min(split * params.chunk, params.outer);
+    let end_row = min(first_row + params.chunk, params.outer);
+    return Strip((workgroup % strips) * width + 8u * thread, first_row, end_row, split);
+}
+
+// A grid of two dimensions may hold workgroups beyond the last.
+fn exists(w: Strip) -> bool {
+    return w.split < params.splits;
+}
+
+// Element of the piece at the start of the thread's part of a row.
+fn at(w: Strip, row: u32) -> u32 {
+    return row * local.outer_stride + w.column;
+}
+
+// A quad of channels, and the partial result that a thread has of it: each of the short rows in a row
+// has its own.
+struct Place {
+    channel: u32,   // first of the quad, in the piece
+    split: u32,
+    lane: u32,
+}
+
+// Of the thread's quad `k`.
+fn place(w: Strip, k: u32) -> Place {
+    let column = w.column + (k / 2u) * pair_step() + (k % 2u) * 4u;
+    let short_row = column / params.channels;
+    return Place(column % params.channels, w.split * params.inner + short_row, 0u);
+}
+
+// Quads of a thread until its channels repeat: what is known of a channel is found once.
+fn quads_of_channels() -> u32 {
+    let step = pair_step();
+    if step % params.channels == 0u {
+        return 2u;
+    }
+    if params.channels % step == 0u {
+        return min(quads(), 2u * (params.channels / step));
+    }
+    return quads();
+}
+
+fn channels_of(p: Place) -> vec4u {
+    return params.first_channel + p.channel + vec4u(0u, 1u, 2u, 3u);
+}
+
+fn is_live(p: Place) -> bool {
+    return true;
+}
+
+fn across(v: vec4f) -> vec4f {
+    return v;
+}
+
+// All quads are whole.
+fn keep(q: Quad, v: vec4f) -> vec4f {
+    return v;
+}
+
+fn load_row_of_x(i: u32) -> Pairs {
+    let step = pair_step();
+    return Pairs(load_x(i), load_x(i + step), load_x(i + 2u * step), load_x(i + 3u * step));
+}

@@ -1,0 +1,42 @@
+// Formula: none; arithmetic with what a thread has of a row.
+// A workgroup owns, reads, writes: nothing.
+// Needs: strip/map.wgsl.
+
+fn plus_pair(s: Pair, t: Pair) -> Pair {
+    return Pair(s.low + t.low, s.high + t.high);
+}
+
+fn minus_pair(s: Pair, t: Pair) -> Pair {
+    return Pair(s.low - t.low, s.high - t.high);
+}
+
+fn times_pair(s: Pair, t: Pair) -> Pair {
+    return Pair(s.low * t.low, s.high * t.high);
+}
+
+fn plus(s: Pairs, t: Pairs) -> Pairs {
+    return Pairs(
+        plus_pair(s.a, t.a),
+        plus_pair(s.b, t.b),
+        plus_pair(s.c, t.c),
+        plus_pair(s.d, t.d),
+    );
+}
+
+fn minus(s: Pairs, t: Pairs) -> Pairs {
+    return Pairs(
+        minus_pair(s.a, t.a),
+        minus_pair(s.b, t.b),
+        minus_pair(s.c, t.c),
+        minus_pair(s.d, t.d),
+    );
+}
+
+fn times(s: Pairs, t: Pairs) -> Pairs {
+    return Pairs(
+        times_pair(s.a, t.a),
+        times_pair(s.b, t.b),
+        times_pair(s.c, t.c),
+        times_pair(s.d, t.d),
+    );
+}

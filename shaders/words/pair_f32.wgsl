@@ -1,0 +1,17 @@
+// Formula: none; a pair of quads of f32 elements as it lies in memory.
+// A workgroup owns, reads, writes: nothing. Needs: nothing.
+
+struct Pair {
+    low: vec4f,
+    high: vec4f,
+}
+
+alias Words = Pair;
+
+fn decode(words: Words) -> Pair {
+    return words;
+}
+
+fn encode(values: Pair) -> Words {
+    return values;
+}
