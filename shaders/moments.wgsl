@@ -43,11 +43,19 @@ fn merge(a: Moments, b: Moments) -> Moments {
         (a.squares + b.squares) + between,
     );
     // Where the values are two, or drift, neither pivot may be within a standard deviation of the mean;
-    // the middle between them is. Its last bit is cleared so that no compiler takes the distance to it
-    // for half of that between the pivots, which it is only where nothing is rounded.
-    let between_both = bitcast<vec4f>(bitcast<vec4u>(0.5 * (a.pivot + b.pivot)) & vec4u(0xfffffffeu));
+    // the middle between them is.
+    return toward(m, halfway(a.pivot, b.pivot), is_far_off(m));
+}
+
+fn is_far_off(m: Moments) -> vec4<bool> {
     let total = across(m.sum);
-    return toward(m, between_both, total * (total / m.count) > FAR_OFF * across(m.squares));
+    return total * (total / m.count) > FAR_OFF * across(m.squares);
+}
+
+// The middle between two pivots. Its last bit is cleared so that no compiler takes the distance to it for
+// half of that between the pivots, which it is only where nothing is rounded.
+fn halfway(a: vec4f, b: vec4f) -> vec4f {
+    return bitcast<vec4f>(bitcast<vec4u>(0.5 * (a + b)) & vec4u(0xfffffffeu));
 }
 
 // About another pivot, if that is allowed and nearer to the mean.

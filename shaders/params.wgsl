@@ -127,7 +127,7 @@ const BLOCK = 8u;
 // Blocks whose sum is finished before it joins others, and groups likewise: keeps long sums short.
 const BLOCKS_A_GROUP = 16u;
 const GROUPS_A_PART = 16u;
-// Partials that are merged before they join the total, likewise.
+// Partials that are merged before they join the total, likewise: at least.
 const PARTIALS_A_GROUP = 8u;
 
 // Four elements of a tensor: where they are in the piece, how many of them (from the first) are
@@ -136,6 +136,11 @@ struct Quad {
     at: vec4u,
     valid: u32,
     position: u32,
+}
+
+// Of a lane: about as many as there are groups of them.
+fn partials_a_group() -> u32 {
+    return max(PARTIALS_A_GROUP, u32(sqrt(f32(params.slots / params.lanes))));
 }
 
 fn has(flag: u32) -> bool {

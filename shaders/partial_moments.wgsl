@@ -30,9 +30,10 @@ fn merge_partials(p: Place) -> Moments {
     var total = Moments();
     if is_live(p) {
         // A few at a time, so that no chain of roundings is long.
-        for (var first = p.lane; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
+        let step = partials_a_group() * params.lanes;
+        for (var first = p.lane; first < params.slots; first += step) {
             var group = Moments();
-            let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
+            let end = min(first + step, params.slots);
             for (var slot = first; slot < end; slot += params.lanes) {
                 group = merge(group, partial(params.part + slot, p));
             }

@@ -23,9 +23,11 @@ fn partial(slot: u32, p: Place) -> Sums {
 fn add_partials(p: Place) -> Sums {
     var total = Sums();
     if is_live(p) {
-        for (var first = p.lane; first < params.slots; first += PARTIALS_A_GROUP * params.lanes) {
+        // A few at a time, so that no chain of roundings is long.
+        let step = partials_a_group() * params.lanes;
+        for (var first = p.lane; first < params.slots; first += step) {
             var group = Sums();
-            let end = min(first + PARTIALS_A_GROUP * params.lanes, params.slots);
+            let end = min(first + step, params.slots);
             for (var slot = first; slot < end; slot += params.lanes) {
                 group = add(group, partial(params.part + slot, p));
             }

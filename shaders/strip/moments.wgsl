@@ -1,12 +1,12 @@
 // Formula: the moments of a strip's columns (../moments.wgsl): row by row about a pivot, in groups of
 // rows, and parts of groups, so that no chain of roundings is long. A pivot starts as the median of
-// medians of rows from all over the strip; after each group it may move to the group's last value.
+// medians of rows from all over the strip; after each group it may move.
 // A workgroup owns: a strip. Reads: x. Writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/pairs.wgsl, moments.wgsl,
 // block_moments.wgsl.
 
-const ROWS_A_GROUP = 32u;
-const ROWS_A_PART = 512u;
+const ROWS_A_GROUP = 16u;
+const ROWS_A_PART = 256u;
 
 // What is left of every quad of the thread; the pivots first where they start.
 var<private> pivots: array<vec4f, MAX_QUADS>;
@@ -99,18 +99,43 @@ fn with_row(m: Eight, row: Pairs) -> Eight {
     );
 }
 
-// Group and part are about the same pivots; the part may then be about the group's last values.
-fn with_group(part: Eight, group: Eight, last: Pairs) -> Eight {
-    let any = vec4<bool>(true);
+// Group and part are about the same pivot. With both the part may be about the group's last value, or its
+// first if that is twice as near to the mean: each move rounds the sums, and where there are two kinds of
+// values in a group chance alone would move it to and fro.
+fn with_sums(part: Moments, group: Moments, first: vec4f, last: vec4f) -> Moments {
+    let m = toward(add(part, group), last, vec4<bool>(true));
+    let is_near = abs(m.sum + (m.pivot - first) * m.count) < 0.5 * abs(m.sum);
+    return toward(m, first, is_near);
+}
+
+fn with_group(part: Eight, group: Eight, first: Pairs, last: Pairs) -> Eight {
     return Eight(
-        toward(add(part.q0, group.q0), last.a.low, any),
-        toward(add(part.q1, group.q1), last.a.high, any),
-        toward(add(part.q2, group.q2), last.b.low, any),
-        toward(add(part.q3, group.q3), last.b.high, any),
-        toward(add(part.q4, group.q4), last.c.low, any),
-        toward(add(part.q5, group.q5), last.c.high, any),
-        toward(add(part.q6, group.q6), last.d.low, any),
-        toward(add(part.q7, group.q7), last.d.high, any),
+        with_sums(part.q0, group.q0, first.a.low, last.a.low),
+        with_sums(part.q1, group.q1, first.a.high, last.a.high),
+        with_sums(part.q2, group.q2, first.b.low, last.b.low),
+        with_sums(part.q3, group.q3, first.b.high, last.b.high),
+        with_sums(part.q4, group.q4, first.c.low, last.c.low),
+        with_sums(part.q5, group.q5, first.c.high, last.c.high),
+        with_sums(part.q6, group.q6, first.d.low, last.d.low),
+        with_sums(part.q7, group.q7, first.d.high, last.d.high),
+    );
+}
+
+// A part whose values drift, or are two, is about the middle between its first and its last.
+fn in_the_middle(part: Moments, first: vec4f, last: vec4f) -> Moments {
+    return toward(part, halfway(first, last), is_far_off(part));
+}
+
+fn settled(part: Eight, first: Pairs, last: Pairs) -> Eight {
+    return Eight(
+        in_the_middle(part.q0, first.a.low, last.a.low),
+        in_the_middle(part.q1, first.a.high, last.a.high),
+        in_the_middle(part.q2, first.b.low, last.b.low),
+        in_the_middle(part.q3, first.b.high, last.b.high),
+        in_the_middle(part.q4, first.c.low, last.c.low),
+        in_the_middle(part.q5, first.c.high, last.c.high),
+        in_the_middle(part.q6, first.d.low, last.d.low),
+        in_the_middle(part.q7, first.d.high, last.d.high),
     );
 }
 
@@ -154,33 +179,41 @@ fn sum_moments(w: Strip) {
     var total0 = start(0u);
     var total1 = start(8u);
     var i = at(w, w.first_row);
-    for (var first = w.first_row; first < w.end_row; first += ROWS_A_PART) {
-        let part_end = min(first + ROWS_A_PART, w.end_row);
+    for (var part_row = w.first_row; part_row < w.end_row; part_row += ROWS_A_PART) {
+        let part_end = min(part_row + ROWS_A_PART, w.end_row);
         var part0 = after(total0);
         var part1 = after(total1);
-        for (var row = first; row < part_end; row += ROWS_A_GROUP) {
+        var part_first0 = Pairs();
+        var part_first1 = Pairs();
+        var last0 = Pairs();
+        var last1 = Pairs();
+        for (var row = part_row; row < part_end; row += ROWS_A_GROUP) {
             let rows = min(ROWS_A_GROUP, part_end - row);
             var group0 = after(part0);
             var group1 = after(part1);
-            var last0 = Pairs();
-            var last1 = Pairs();
+            var first0 = Pairs();
+            var first1 = Pairs();
             for (var r = 0u; r < rows; r++) {
                 last0 = load_row_of_x(i);
+                first0 = either(first0, last0, r == 0u);
                 group0 = with_row(group0, last0);
                 if CHUNKS > 1u {
                     last1 = load_row_of_x(i + step);
+                    first1 = either(first1, last1, r == 0u);
                     group1 = with_row(group1, last1);
                 }
                 i += local.outer_stride;
             }
-            part0 = with_group(part0, group0, last0);
+            part_first0 = either(part_first0, first0, row == part_row);
+            part_first1 = either(part_first1, first1, row == part_row);
+            part0 = with_group(part0, group0, first0, last0);
             if CHUNKS > 1u {
-                part1 = with_group(part1, group1, last1);
+                part1 = with_group(part1, group1, first1, last1);
             }
         }
-        total0 = with_part(total0, part0);
+        total0 = with_part(total0, settled(part0, part_first0, last0));
         if CHUNKS > 1u {
-            total1 = with_part(total1, part1);
+            total1 = with_part(total1, settled(part1, part_first1, last1));
         }
     }
     leave(0u, total0);

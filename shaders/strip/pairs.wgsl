@@ -40,3 +40,17 @@ fn times(s: Pairs, t: Pairs) -> Pairs {
         times_pair(s.d, t.d),
     );
 }
+
+// By `select`, since a branch is run whether it is taken or not.
+fn either_pair(s: Pair, t: Pair, is_t: bool) -> Pair {
+    return Pair(select(s.low, t.low, is_t), select(s.high, t.high, is_t));
+}
+
+fn either(s: Pairs, t: Pairs, is_t: bool) -> Pairs {
+    return Pairs(
+        either_pair(s.a, t.a, is_t),
+        either_pair(s.b, t.b, is_t),
+        either_pair(s.c, t.c, is_t),
+        either_pair(s.d, t.d, is_t),
+    );
+}

@@ -17,6 +17,8 @@ const MIN_TILE_COLUMNS: u64 = 32;
 pub(crate) const MAX_QUADS: u64 = 32;
 /// `PAIRS` of shaders/strip/map.wgsl: pairs of quads of an invocation in a chunk.
 pub(crate) const CHUNK_PAIRS: u64 = 4;
+/// Rows from which on a strip has a few groups of rows, and so a few values to choose a pivot from.
+const MIN_STRIP_ROWS: u64 = 64;
 /// Chunks of a strip at most: each further one takes the compiler three times as long.
 pub(crate) const MAX_CHUNKS: u64 = 2;
 /// Inner extents from which on the rows of a channel are long enough to be streams themselves.
@@ -397,11 +399,11 @@ fn rows_in_one(rows: u64, channels: u64) -> u64 {
 }
 
 /// How many rows of `channels` make one row of whole chunks, of `chunk` columns each, a power of two: the
-/// fewest, if pairs of quads are of one row, rows a multiple of them, and enough to fill blocks.
+/// fewest, if pairs of quads are of one row, rows a multiple of them, and enough of these are left.
 fn rows_in_strip(rows: u64, channels: u64, chunk: u64) -> Option<u64> {
     let together = chunk >> channels.trailing_zeros().min(chunk.trailing_zeros());
     let whole = channels.is_multiple_of(8) && rows.is_multiple_of(together);
-    (whole && rows / together >= BLOCK).then_some(together)
+    (whole && rows / together >= MIN_STRIP_ROWS).then_some(together)
 }
 
 /// Channels of a tile: as many as its columns hold, in tiles of like size, whose columns start at

@@ -119,8 +119,12 @@ pub fn check(what: &str, layers: &[BatchNorm], shape: Shape, x: &[f32], bars: Ba
 }
 
 /// A shape for each mapping whose channels have 2²⁰ values.
-pub const LARGE: [Shape; 3] =
-    [Shape::ncl(1, 2, 1 << 20), Shape::ncl(1 << 12, 2, 1 << 8), Shape::channels_last(1 << 20, 2)];
+pub const LARGE: [Shape; 4] = [
+    Shape::ncl(1, 2, 1 << 20),
+    Shape::ncl(1 << 12, 2, 1 << 8),
+    Shape::channels_last(1 << 20, 2),
+    Shape::channels_last(1 << 20, 8),
+];
 
 #[test]
 fn large_means_cost_no_digits() {

@@ -101,7 +101,7 @@ pub const SOME: [Shape; 7] = [
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),
     Shape::channels_last(333, 7),
-    Shape::channels_last(400, 32),
+    Shape::channels_last(520, 32),
     Shape::ncl(3, 2, 20_000),
 ];
 

@@ -424,10 +424,10 @@ fn fused_tiles() -> Vec<Planned> {
 /// and two, that are alone or side by side.
 fn strips() -> Vec<Planned> {
     vec![
-        planned(Tiles, 0, Shape::channels_last(520, 64)),
+        planned(Tiles, 0, Shape::channels_last(1_040, 64)),
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::nc(70, 512)) }),
         planned(Tiles, 0, Shape::channels_last(2_200, 256)),
-        planned(Tiles, 0, Shape::channels_last(400, 32)),
+        planned(Tiles, 0, Shape::channels_last(520, 32)),
         planned(Tiles, 0, Shape::nc(600, 768)),
         planned(TilePieces, 0, Shape::channels_last(2_000, 64)),
     ]
@@ -438,14 +438,14 @@ fn half_strips() -> Vec<Planned> {
         let descriptor = BatchNormDescriptor { element, ..Default::default() };
         (Tiles, Case { descriptor, ..case })
     };
-    let shape = Shape::channels_last(520, 64);
+    let shape = Shape::channels_last(1_040, 64);
     [Element::F16, Element::BF16].map(|element| of(element, Case::new(shape))).into()
 }
 
 fn fused_strips() -> Vec<Planned> {
     let cases: Vec<Planned> = strips().into_iter().take(2).collect();
     let renormalized = BatchNormDescriptor { renormalize: true, ..Default::default() };
-    let case = Case { descriptor: renormalized, ..Case::new(Shape::channels_last(520, 64)) };
+    let case = Case { descriptor: renormalized, ..Case::new(Shape::channels_last(1_040, 64)) };
     [fused(cases), vec![(Tiles, case)]].concat()
 }
 

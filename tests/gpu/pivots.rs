@@ -77,6 +77,7 @@ pub fn pivots_move() {
     for shape in [
         Shape::nc(128, 64),
         Shape::nc(1000, 32),
+        Shape::nc(1200, 256),
         Shape::ncl(2, 3, 40_000),
         Shape::ncl(1, 64, 10_240),
     ] {
@@ -311,6 +312,8 @@ fn pivots_are_near_the_mean() {
         Shape::ncl(8, 300, 64),
         Shape::ncl(2, 20, 10_000),
         Shape::channels_last(20_000, 20),
+        Shape::channels_last(20_000, 32),
+        Shape::nc(64, 768),
     ]);
 }
 

@@ -54,7 +54,7 @@ fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
 }
 
-/// What whole chunks of a strip hold: channels by eights, rows enough for blocks, tensors that start at
+/// What whole chunks of a strip hold: channels by eights, rows enough for pivots, tensors that start at
 /// whole pairs.
 #[test]
 fn strips_are_for_rows_of_whole_chunks() {
@@ -71,12 +71,12 @@ fn strips_are_for_rows_of_whole_chunks() {
     assert_eq!(strips(Shape::nhwc(2, 10, 10, 256), 0), Some((200, 1, 1)));
     assert_eq!(strips(Shape::nhwc(2, 10, 10, 512), 32), Some((200, 1, 2)));
     assert_eq!(strips(Shape::nc(64, 768), 0), Some((64, 1, 1)));
-    assert_eq!(strips(Shape::nc(256, 8), 0), Some((8, 32, 1)));
-    assert_eq!(strips(Shape::nc(64, 96), 0), Some((8, 8, 1)));
+    assert_eq!(strips(Shape::nc(2_048, 8), 0), Some((64, 32, 1)));
+    assert_eq!(strips(Shape::nc(512, 96), 0), Some((64, 8, 1)));
     // Channels, rows, an offset, the order of axes that are not so.
     assert_eq!(strips(Shape::nc(1_024, 12), 0), None);
     assert_eq!(strips(Shape::nc(1_001, 64), 0), None);
-    assert_eq!(strips(Shape::nc(28, 64), 0), None);
+    assert_eq!(strips(Shape::nc(252, 64), 0), None);
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
     assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), None);
     // A partial result of each column; and a GPU has another way to read in order.
