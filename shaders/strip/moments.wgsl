@@ -189,17 +189,21 @@ fn sum_moments(w: Strip) {
         var last1 = Pairs();
         for (var row = part_row; row < part_end; row += ROWS_A_GROUP) {
             let rows = min(ROWS_A_GROUP, part_end - row);
-            var group0 = after(part0);
-            var group1 = after(part1);
-            var first0 = Pairs();
+            let first0 = load_row_of_x(i);
             var first1 = Pairs();
-            for (var r = 0u; r < rows; r++) {
+            if CHUNKS > 1u {
+                first1 = load_row_of_x(i + step);
+            }
+            var group0 = with_row(after(part0), first0);
+            var group1 = with_row(after(part1), first1);
+            last0 = first0;
+            last1 = first1;
+            i += local.outer_stride;
+            for (var r = 1u; r < rows; r++) {
                 last0 = load_row_of_x(i);
-                first0 = either(first0, last0, r == 0u);
                 group0 = with_row(group0, last0);
                 if CHUNKS > 1u {
                     last1 = load_row_of_x(i + step);
-                    first1 = either(first1, last1, r == 0u);
                     group1 = with_row(group1, last1);
                 }
                 i += local.outer_stride;
