@@ -1,9 +1,9 @@
 //! From shape and adapter to dispatches: pure arithmetic, no device.
 //!
-//! A channel's values are visited in *quads* of four neighbouring elements. Three mappings bring
+//! A channel's values are visited in *quads* of four neighbouring elements. Four mappings bring
 //! threads to quads: [`Mapping::Rows`] where a quad belongs to one channel, [`Mapping::Columns`]
-//! where its elements belong to four, and [`Mapping::Tiles`] where a software adapter should see
-//! memory in order. Either a workgroup owns its channels whole, and keeps their values
+//! where its elements belong to four, and [`Mapping::Strips`] or [`Mapping::Tiles`] where a software
+//! adapter should see memory in order. Either a workgroup owns its channels whole, and keeps their values
 //! ([`Path::OnChip`], one dispatch) or reads them twice ([`Path::Fused`], one dispatch), or they are
 //! split over workgroups ([`Path::Split`], two).
 
