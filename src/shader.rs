@@ -144,7 +144,7 @@ impl Kernel {
             Kernel::ForwardFused => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "tile/moments", "tile/affine", "tile/share_affine", "tile/normalize",
+                "tile/moments", "quads/affine", "tile/share_affine", "tile/normalize",
                 "tile/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
@@ -154,28 +154,28 @@ impl Kernel {
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "tile/affine", "tile/share_affine", "tile/normalize", "tile/forward_normalize"
+                "quads/affine", "tile/share_affine", "tile/normalize", "tile/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize", "quads/residual", "quads/normalize",
-                "tile/affine", "tile/load_affine", "tile/normalize", "tile/inference"
+                "quads/affine", "tile/load_affine", "tile/normalize", "tile/inference"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_fused"
+                "quads/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "quads/residual", "quads/gradient_sums",
-                "tile/affine", "tile/load_affine", "tile/sums", "tile/backward_sums"
+                "quads/affine", "tile/load_affine", "tile/sums", "tile/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_input"
+                "quads/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_input"
             ),
             // A tile is kept by nothing but the caches; the others have channels, and no quads.
             Kernel::ForwardOnChip
@@ -195,20 +195,20 @@ impl Kernel {
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
-                "strip/affine", "strip/normalize", "strip/forward_normalize"
+                "quads/affine", "strip/normalize", "strip/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize",
-                "strip/affine", "strip/normalize", "strip/inference"
+                "quads/affine", "strip/normalize", "strip/inference"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
-                "strip/pairs", "strip/affine", "strip/gradients", "strip/sums", "strip/backward_sums"
+                "strip/pairs", "quads/affine", "strip/gradients", "strip/sums", "strip/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "strip/affine", "strip/gradients", "strip/input", "strip/backward_input"
+                "quads/affine", "strip/gradients", "strip/input", "strip/backward_input"
             ),
             // A strip's threads wait for no other, and so have no channel whole; the others have no quads.
             Kernel::ForwardOnChip | Kernel::ForwardFused

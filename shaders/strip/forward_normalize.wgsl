@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. Second of two dispatches.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
-// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/affine.wgsl, strip/normalize.wgsl.
+// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, quads/affine.wgsl, strip/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_normalize(

@@ -1,6 +1,6 @@
 // Formula: dz and x − mean of a pair of quads (../gradient_sums.wgsl).
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: nothing.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, gradient_sums.wgsl, strip/affine.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, gradient_sums.wgsl, quads/affine.wgsl.
 
 struct PairGradient {
     dz: Pair,

@@ -1,6 +1,6 @@
 // Formula: dx and dresidual over a strip (../gradient_input.wgsl).
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: dx, dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, gradient_input.wgsl, strip/affine.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, gradient_input.wgsl, quads/affine.wgsl,
 // strip/gradients.wgsl.
 
 var<private> mean_dzs: array<vec4f, MAX_QUADS>;

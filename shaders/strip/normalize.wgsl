@@ -1,6 +1,6 @@
 // Formula: y over a strip (../normalize.wgsl).
 // A workgroup owns: a strip. Reads: x, residual. Writes: y.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, normalize.wgsl, strip/affine.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, normalize.wgsl, quads/affine.wgsl.
 
 fn residual_of(i: u32) -> Pair {
     if RESIDUAL {

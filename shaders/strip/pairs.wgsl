@@ -6,10 +6,6 @@ fn plus_pair(s: Pair, t: Pair) -> Pair {
     return Pair(s.low + t.low, s.high + t.high);
 }
 
-fn minus_pair(s: Pair, t: Pair) -> Pair {
-    return Pair(s.low - t.low, s.high - t.high);
-}
-
 fn times_pair(s: Pair, t: Pair) -> Pair {
     return Pair(s.low * t.low, s.high * t.high);
 }
@@ -20,15 +16,6 @@ fn plus(s: Pairs, t: Pairs) -> Pairs {
         plus_pair(s.b, t.b),
         plus_pair(s.c, t.c),
         plus_pair(s.d, t.d),
-    );
-}
-
-fn minus(s: Pairs, t: Pairs) -> Pairs {
-    return Pairs(
-        minus_pair(s.a, t.a),
-        minus_pair(s.b, t.b),
-        minus_pair(s.c, t.c),
-        minus_pair(s.d, t.d),
     );
 }
 

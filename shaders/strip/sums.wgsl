@@ -2,7 +2,7 @@
 // of rows, and parts of groups, so that no chain of roundings is long. Through frozen statistics, which
 // are constants, also dx and dresidual on the way.
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/pairs.wgsl, strip/affine.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/pairs.wgsl, quads/affine.wgsl,
 // strip/gradients.wgsl, gradient_sums.wgsl.
 
 const ROWS_A_GROUP = 32u;

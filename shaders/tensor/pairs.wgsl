@@ -6,6 +6,12 @@
 // All tensors are bound for writing, because a tracker of whole buffers would otherwise reject
 // tensors that are ranges of one buffer.
 
+// Two quads side by side.
+struct Pair {
+    low: vec4f,
+    high: vec4f,
+}
+
 @group(0) @binding(3) var<storage, read_write> x: array<Words>;
 @group(0) @binding(4) var<storage, read_write> y: array<Words>;
 @group(0) @binding(5) var<storage, read_write> dy: array<Words>;

@@ -1,10 +1,5 @@
 // Formula: none; a pair of quads of f32 elements as it lies in memory.
-// A workgroup owns, reads, writes: nothing. Needs: nothing.
-
-struct Pair {
-    low: vec4f,
-    high: vec4f,
-}
+// A workgroup owns, reads, writes: nothing. Needs: tensor/pairs.wgsl.
 
 alias Words = Pair;
 

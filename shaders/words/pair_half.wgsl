@@ -1,10 +1,5 @@
 // Formula: none; a pair of quads of 16-bit elements as it lies in memory.
-// A workgroup owns, reads, writes: nothing. Needs: an element file.
-
-struct Pair {
-    low: vec4f,
-    high: vec4f,
-}
+// A workgroup owns, reads, writes: nothing. Needs: an element file, tensor/pairs.wgsl.
 
 alias Words = vec4u;
 

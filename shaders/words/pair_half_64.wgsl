@@ -1,11 +1,6 @@
 // Formula: none; a pair of quads of 16-bit elements as it lies in memory, in words of 64 bits, for
 // adapters that load word by word. The lower half of a word comes first.
-// A workgroup owns, reads, writes: nothing. Needs: an element file.
-
-struct Pair {
-    low: vec4f,
-    high: vec4f,
-}
+// A workgroup owns, reads, writes: nothing. Needs: an element file, tensor/pairs.wgsl.
 
 alias Words = vec2<u64>;
 
