@@ -52,10 +52,15 @@ fn is_far_off(m: Moments) -> vec4<bool> {
     return total * (total / m.count) > FAR_OFF * across(m.squares);
 }
 
-// The middle between two pivots. Its last bit is cleared so that no compiler takes the distance to it for
-// half of that between the pivots, which it is only where nothing is rounded.
+// The middle between two pivots.
 fn halfway(a: vec4f, b: vec4f) -> vec4f {
-    return bitcast<vec4f>(bitcast<vec4u>(0.5 * (a + b)) & vec4u(0xfffffffeu));
+    return unfolded(0.5 * (a + b));
+}
+
+// A pivot that is computed from others. Its last bit is cleared so that no compiler takes the distance to
+// it for what it was computed from, which it is only where nothing is rounded.
+fn unfolded(pivot: vec4f) -> vec4f {
+    return bitcast<vec4f>(bitcast<vec4u>(pivot) & vec4u(0xfffffffeu));
 }
 
 // About another pivot, if that is allowed and nearer to the mean.

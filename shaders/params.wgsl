@@ -113,6 +113,8 @@ override WORKGROUP: u32 = 64u;
 override KEPT: u32 = 0u;
 // Chunks of a strip: one or two.
 override CHUNKS: u32 = 1u;
+// Whether the quads of a pair may be of two channels (line mapping).
+override HALVES: bool = false;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.
 override RESIDUAL: bool = false;   // add a residual before the activation
 override WEIGHTED: bool = false;   // positions have weights

@@ -1,30 +1,33 @@
 //! From shape and adapter to dispatches: pure arithmetic, no device.
 //!
-//! A channel's values are visited in *quads* of four neighbouring elements. Four mappings bring
+//! A channel's values are visited in *quads* of four neighbouring elements. Five mappings bring
 //! threads to quads: [`Mapping::Rows`] where a quad belongs to one channel, [`Mapping::Columns`]
-//! where its elements belong to four, and [`Mapping::Strips`] or [`Mapping::Tiles`] where a software
-//! adapter should see memory in order. Either a workgroup owns its channels whole, and keeps their values
+//! where its elements belong to four, and [`Mapping::Lines`], [`Mapping::Strips`] or [`Mapping::Tiles`]
+//! where a software adapter should see memory in order. Either a workgroup owns its channels whole, and keeps their values
 //! ([`Path::OnChip`], one dispatch) or reads them twice ([`Path::Fused`], one dispatch), or they are
 //! split over workgroups ([`Path::Split`], two).
 
+mod choice;
 mod geometry;
 #[cfg(test)]
 mod tests;
 
 use crate::{Element, Error, Shape};
+#[cfg(test)]
+pub(crate) use choice::{MAX_CHANNELS, MAX_CHUNKS, MAX_QUADS};
 pub(crate) use geometry::BYTES_A_THREAD;
+#[cfg(test)]
+pub(crate) use geometry::CHUNK_PAIRS;
 use geometry::Geometry;
 pub(crate) use geometry::grid;
-#[cfg(test)]
-pub(crate) use geometry::{CHUNK_PAIRS, MAX_CHUNKS, MAX_QUADS};
 
 /// What of an adapter the plan depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adapter {
     /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.
     pub is_cpu: bool,
-    /// Elements of a tensor from which on a software adapter sweeps it in tiles. Smaller ones stay
-    /// in the caches whatever the order, and the kernels for tiles take seconds to compile.
+    /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles. Smaller ones
+    /// stay in the caches whatever the order, and the kernels for these take seconds to compile.
     pub tiles_from: u64,
     /// Invocations that run in step.
     pub subgroup: u32,
@@ -98,6 +101,9 @@ pub enum Mapping {
     Tiles,
     /// As tiles, of as many columns as each invocation can keep account of in registers.
     Strips,
+    /// As rows, long ones: each invocation sums a channel of its own, and all write side by side: for
+    /// software adapters.
+    Lines,
 }
 
 /// How a quad is loaded and stored.
@@ -109,6 +115,8 @@ pub enum Access {
     Scalar,
     /// With the quad that follows it.
     Pairs,
+    /// With the quad that follows it, which may be of the next channel.
+    Halves,
 }
 
 /// Whether a workgroup owns its channels whole.

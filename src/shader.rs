@@ -74,6 +74,7 @@ impl Kernel {
             Mapping::Rows | Mapping::Columns => self.walk_files(),
             Mapping::Tiles => self.tile_files(),
             Mapping::Strips => self.strip_files(),
+            Mapping::Lines => self.line_files(),
         }
     }
 
@@ -195,22 +196,62 @@ impl Kernel {
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
-                "quads/affine", "strip/normalize", "strip/forward_normalize"
+                "quads/affine", "pairs/residual", "pairs/normalize",
+                "strip/normalize", "strip/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize",
-                "quads/affine", "strip/normalize", "strip/inference"
+                "quads/affine", "pairs/residual", "pairs/normalize",
+                "strip/normalize", "strip/inference"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
-                "strip/pairs", "quads/affine", "strip/gradients", "strip/sums", "strip/backward_sums"
+                "quads/affine", "pairs/residual", "pairs/gradient_sums",
+                "strip/pairs", "strip/gradients", "strip/sums", "strip/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "quads/affine", "strip/gradients", "strip/input", "strip/backward_input"
+                "quads/affine", "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "strip/gradients", "strip/input", "strip/backward_input"
             ),
             // A strip's threads wait for no other, and so have no channel whole; the others have no quads.
+            Kernel::ForwardOnChip | Kernel::ForwardFused
+            | Kernel::BackwardOnChip | Kernel::BackwardFused
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+                self.walk_files()
+            }
+        }
+    }
+
+    #[rustfmt::skip]
+    fn line_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "line/moments", "line/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "pairs/residual", "pairs/normalize",
+                "line/affine", "line/normalize", "line/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize", "pairs/residual", "pairs/normalize",
+                "line/affine", "line/normalize", "line/inference"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "pairs/residual", "pairs/gradient_sums",
+                "line/sums", "line/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "line/affine", "line/input", "line/backward_input"
+            ),
+            // As in strips.
             Kernel::ForwardOnChip | Kernel::ForwardFused
             | Kernel::BackwardOnChip | Kernel::BackwardFused
             | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
@@ -395,25 +436,25 @@ impl Variant {
             Element::F16 => wgsl!("element/f16"),
             Element::BF16 => wgsl!("element/bf16"),
         };
+        use {Access::*, Element::F32, Words::*};
         let tensor: &[&str] = match (self.access, self.element, self.words) {
-            (Access::Pairs, Element::F32, Words::Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
-            (Access::Pairs, Element::F32, Words::Bits64) => {
-                wgsl!("words/pair_f32_64", "tensor/pairs")
-            }
-            (Access::Pairs, _, Words::Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
-            (Access::Pairs, _, Words::Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
-            (Access::Vec4, Element::F32, Words::Bits32) => wgsl!("words/f32", "tensor/vec4"),
-            (Access::Vec4, Element::F32, Words::Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
-            (Access::Vec4, _, Words::Bits32) => wgsl!("words/half", "tensor/vec4"),
-            (Access::Vec4, _, Words::Bits64) => wgsl!("words/half_64", "tensor/vec4"),
-            (Access::Scalar, Element::F32, _) => wgsl!("tensor/scalar"),
-            (Access::Scalar, _, _) => wgsl!("tensor/scalar_half"),
+            (Pairs | Halves, F32, Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
+            (Pairs | Halves, F32, Bits64) => wgsl!("words/pair_f32_64", "tensor/pairs"),
+            (Pairs | Halves, _, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
+            (Pairs | Halves, _, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
+            (Vec4, F32, Bits32) => wgsl!("words/f32", "tensor/vec4"),
+            (Vec4, F32, Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
+            (Vec4, _, Bits32) => wgsl!("words/half", "tensor/vec4"),
+            (Vec4, _, Bits64) => wgsl!("words/half_64", "tensor/vec4"),
+            (Scalar, F32, _) => wgsl!("tensor/scalar"),
+            (Scalar, _, _) => wgsl!("tensor/scalar_half"),
         };
         let mapping: &[&str] = match self.mapping {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
             Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
             Mapping::Strips => wgsl!("strip/map", "channel_quads"),
+            Mapping::Lines => wgsl!("line/map", "channel_rows"),
         };
         let kernel = self.kernel.files(self.mapping);
         let shared: &[&str] = wgsl!("weights", "exponential");
@@ -429,6 +470,7 @@ impl Variant {
             ("WORKGROUP", self.workgroup as f64),
             ("KEPT", self.kept as f64),
             ("CHUNKS", self.chunks as f64),
+            ("HALVES", flag(self.access == Access::Halves)),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),
             ("IN_PLACE", flag(in_place)),

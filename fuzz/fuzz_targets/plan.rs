@@ -101,6 +101,16 @@ fuzz_target!(|input: Input| {
                 let owned = plan.workgroup / plan.lanes;
                 ((piece.outer * piece.inner).div_ceil(4), piece.channels, owned)
             }
+            Mapping::Lines => {
+                assert!(piece.channels * piece.inner % 8 == 0, "{piece:?}");
+                (piece.outer, piece.channels, plan.workgroup)
+            }
+            Mapping::Strips => {
+                let columns = piece.channels * piece.inner;
+                let width = 32 * plan.workgroup * plan.chunks;
+                assert!(columns % width as u64 == 0, "{step:?}");
+                (piece.outer, columns, width)
+            }
             Mapping::Columns => {
                 let owned = plan.workgroup / plan.lanes;
                 (piece.outer, (piece.channels * piece.inner).div_ceil(4), owned)
@@ -134,8 +144,11 @@ fuzz_target!(|input: Input| {
     for step in plan.steps.iter().filter(|step| step.kernel == first) {
         let piece = &plan.pieces[step.piece];
         for c in piece.first_channel..piece.first_channel + piece.channels {
-            for split in 0..step.params.splits {
-                let slot = (step.params.first_slot + split) as u64;
+            // A strip leaves a partial result of each of the short rows in a row.
+            let strips = plan.mapping == Mapping::Strips;
+            let partials = step.params.splits as u64 * if strips { piece.inner } else { 1 };
+            for partial in 0..partials {
+                let slot = step.params.first_slot as u64 + partial;
                 filled[(c * plan.slots as u64 + slot) as usize] += 1;
             }
         }

@@ -1,7 +1,7 @@
 // Formula: dx and dresidual over a strip (../gradient_input.wgsl).
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: dx, dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, gradient_input.wgsl, quads/affine.wgsl,
-// strip/gradients.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, quads/affine.wgsl, strip/gradients.wgsl,
+// pairs/gradient_input.wgsl and what it needs.
 
 var<private> mean_dzs: array<vec4f, MAX_QUADS>;
 var<private> slopes: array<vec4f, MAX_QUADS>;
@@ -17,31 +17,21 @@ fn set_input_gradient(k: u32, i: InputGradient) {
 }
 
 // Of quads `k` and `k + 1`.
-fn store_gradients(i: u32, k: u32, g: PairGradient) {
-    if DX {
-        let low = Gradient(g.dz.low, g.centered.low);
-        let high = Gradient(g.dz.high, g.centered.high);
-        store_dx(i, Pair(
-            input_gradient_of(low, input_gradient_at(k)),
-            input_gradient_of(high, input_gradient_at(k + 1u)),
-        ));
-    }
-    if DRESIDUAL {
-        store_dresidual(i, g.dz);
-    }
+fn store_gradients_of(i: u32, k: u32, g: PairGradient) {
+    store_gradients(i, g, input_gradient_at(k), input_gradient_at(k + 1u));
 }
 
 // Of the chunk whose first quad is `k`.
 fn differentiate_chunk(i: u32, k: u32) {
     let step = pair_step();
-    let a = gradient_of_pair(i, k);
-    let b = gradient_of_pair(i + step, k + 2u);
-    let c = gradient_of_pair(i + 2u * step, k + 4u);
-    let d = gradient_of_pair(i + 3u * step, k + 6u);
-    store_gradients(i, k, a);
-    store_gradients(i + step, k + 2u, b);
-    store_gradients(i + 2u * step, k + 4u, c);
-    store_gradients(i + 3u * step, k + 6u, d);
+    let a = gradient_of(i, k);
+    let b = gradient_of(i + step, k + 2u);
+    let c = gradient_of(i + 2u * step, k + 4u);
+    let d = gradient_of(i + 3u * step, k + 6u);
+    store_gradients_of(i, k, a);
+    store_gradients_of(i + step, k + 2u, b);
+    store_gradients_of(i + 2u * step, k + 4u, c);
+    store_gradients_of(i + 3u * step, k + 6u, d);
 }
 
 fn differentiate(w: Strip) {

@@ -3,7 +3,7 @@
 // are constants, also dx and dresidual on the way.
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/pairs.wgsl, quads/affine.wgsl,
-// strip/gradients.wgsl, gradient_sums.wgsl.
+// strip/gradients.wgsl and what it needs.
 
 const ROWS_A_GROUP = 32u;
 const ROWS_A_PART = 512u;
@@ -22,26 +22,21 @@ fn plus_sums(s: PairsSums, t: PairsSums) -> PairsSums {
     return PairsSums(plus(s.dz, t.dz), plus(s.dz_x, t.dz_x));
 }
 
-fn store_frozen(i: u32, k: u32, g: PairGradient) {
-    if FROZEN && DX {
-        store_dx(i, Pair(affine_of(k).scale * g.dz.low, affine_of(k + 1u).scale * g.dz.high));
-    }
-    if FROZEN && DRESIDUAL {
-        store_dresidual(i, g.dz);
-    }
+fn store_frozen_of(i: u32, k: u32, g: PairGradient) {
+    store_frozen(i, g, affine_of(k), affine_of(k + 1u));
 }
 
 // Of a row of the chunk whose first quad is `k`.
 fn sums_of_row(i: u32, k: u32) -> PairsSums {
     let step = pair_step();
-    let a = gradient_of_pair(i, k);
-    let b = gradient_of_pair(i + step, k + 2u);
-    let c = gradient_of_pair(i + 2u * step, k + 4u);
-    let d = gradient_of_pair(i + 3u * step, k + 6u);
-    store_frozen(i, k, a);
-    store_frozen(i + step, k + 2u, b);
-    store_frozen(i + 2u * step, k + 4u, c);
-    store_frozen(i + 3u * step, k + 6u, d);
+    let a = gradient_of(i, k);
+    let b = gradient_of(i + step, k + 2u);
+    let c = gradient_of(i + 2u * step, k + 4u);
+    let d = gradient_of(i + 3u * step, k + 6u);
+    store_frozen_of(i, k, a);
+    store_frozen_of(i + step, k + 2u, b);
+    store_frozen_of(i + 2u * step, k + 4u, c);
+    store_frozen_of(i + 3u * step, k + 6u, d);
     let dz = Pairs(a.dz, b.dz, c.dz, d.dz);
     return PairsSums(dz, times(dz, Pairs(a.centered, b.centered, c.centered, d.centered)));
 }

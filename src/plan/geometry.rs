@@ -1,9 +1,10 @@
-//! A shape as the kernels see it: which mapping serves it, in which pieces, over how many
-//! workgroups. The constants that measurements decided are here.
+//! A shape as the kernels see it: in which pieces, over how many workgroups of which size. The constants
+//! that measurements decided are here, but for those of mappings.
 
-use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Params, Piece, Request};
+use super::choice::Choice;
+use super::{Access, Adapter, BLOCK, Mapping, Params, Piece, Request};
 use super::{FLAG_RECORD, PARTIAL_ROWS, row_stride};
-use crate::{Element, Error, Layout, Shape};
+use crate::{Element, Error, Shape};
 
 /// Workgroup memory of the largest reduction: a count and three vectors.
 pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
@@ -11,18 +12,10 @@ pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 const MAX_SLOTS: u64 = 512;
 /// Bytes that partials may take in all.
 const MAX_PARTIAL_BYTES: u64 = 1 << 20;
-/// Columns from which on a tile has a quad for each of 8 invocations.
-const MIN_TILE_COLUMNS: u64 = 32;
-/// `MAX_QUADS` of shaders/tile/map.wgsl: quads of an invocation.
-pub(crate) const MAX_QUADS: u64 = 32;
 /// `PAIRS` of shaders/strip/map.wgsl: pairs of quads of an invocation in a chunk.
 pub(crate) const CHUNK_PAIRS: u64 = 4;
-/// Rows from which on a strip has a few groups of rows, and so a few values to choose a pivot from.
-const MIN_STRIP_ROWS: u64 = 64;
-/// Chunks of a strip at most: each further one takes the compiler three times as long.
-pub(crate) const MAX_CHUNKS: u64 = 2;
-/// Inner extents from which on the rows of a channel are long enough to be streams themselves.
-const LONG_ROW: u64 = 512;
+/// Values of a channel in a split of a band, at least: merging its partials is as much work as 800.
+const MIN_LINE_SPLIT: u64 = 1 << 13;
 
 /// Choices that depend on the adapter alone.
 impl Adapter {
@@ -43,13 +36,8 @@ impl Adapter {
         if self.is_cpu { self.subgroup } else { 1 }
     }
 
-    /// Columns of a chunk of a strip.
-    fn chunk_columns(&self) -> u64 {
-        CHUNK_PAIRS * 8 * self.full_workgroup() as u64
-    }
-
     /// Workgroups from which on the adapter is busy, so that channels need not be split.
-    fn enough_workgroups(&self) -> u64 {
+    pub(super) fn enough_workgroups(&self) -> u64 {
         if self.is_cpu { 8 } else { 256 }
     }
 
@@ -92,81 +80,29 @@ pub(super) struct Geometry {
 
 impl Geometry {
     pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Self {
-        let (element, offsets) = (request.element, request.offsets);
-        let elementwise = request.is_elementwise();
-        let limit = elements_a_binding(adapter, element);
-        let (outer, channels, inner) = (shape.outer(), shape.channels() as u64, shape.inner());
-        // An elementwise pass may take rows that are no multiple of four as columns, if the
-        // whole sample is one: then all its quads are whole. A binding must hold a row of columns.
-        let whole_quads = elementwise
-            && !request.weighted
-            && inner % 4 != 0
-            && (channels * inner).is_multiple_of(4);
-        let fits = channels * inner <= limit;
-        let by_column =
-            shape.layout() == Layout::ChannelsLast || ((inner == 1 || whole_quads) && fits);
-        // A tile takes several short rows as one.
-        let rows = if inner == 1 { rows_in_one(outer, channels) } else { 1 };
-        let group = if rows > 1 { channels } else { tile_group(channels, inner) };
-        let wide = channels * inner * rows >= MIN_TILE_COLUMNS && outer / rows >= BLOCK;
-        let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * adapter.full_workgroup() as u64;
-        let large = shape.elements() >= adapter.tiles_from;
-        let fits = channels * inner * rows <= limit;
-        let columns = inner == 1 && !request.weighted && large && adapter.is_cpu;
-        let aligned = offsets.iter().all(|offset| offset % (8 * element.size()) == 0);
-        let strip = rows_in_strip(outer, channels, adapter.chunk_columns())
-            .filter(|rows| columns && aligned && channels * rows <= limit);
-        let memory = MAX_COLUMNS * 16 <= adapter.max_workgroup_memory as u64;
-        // Weights are by position, which a tile's columns do not keep.
-        let able = adapter.is_cpu && !request.weighted && narrow && memory;
-        let by_tile = able && large && fits && group > 0 && wide;
-        let rows = strip.unwrap_or(if by_tile { rows } else { 1 });
-        let (outer, inner) = (outer / rows, inner * rows);
-        let line = channels * inner;
-        let mapping = match (strip, by_tile, by_column) {
-            (Some(_), _, _) => Mapping::Strips,
-            (None, true, _) => Mapping::Tiles,
-            (None, false, true) => Mapping::Columns,
-            (None, false, false) => Mapping::Rows,
-        };
-        // Quads are whole if every line of memory that a workgroup starts at is.
-        let line = if mapping == Mapping::Rows { inner } else { line };
-        let tiles = mapping != Mapping::Tiles || group >= channels || (group * inner) % 4 == 0;
-        let whole = line % 4 == 0
-            && tiles
-            && offsets.iter().all(|offset| offset % (4 * element.size()) == 0);
-        let access = match (strip, whole) {
-            (Some(_), _) => Access::Pairs,
-            (None, true) => Access::Vec4,
-            (None, false) => Access::Scalar,
-        };
+        let choice = Choice::new(adapter, shape, request);
         // A window starts at the aligned offset before its tensor.
-        let slack = offsets.iter().map(|offset| offset % adapter.alignment).max().unwrap_or(0);
-        let chunks = match strip {
-            Some(_) if (line / adapter.chunk_columns()).is_multiple_of(MAX_CHUNKS) => MAX_CHUNKS,
-            _ => 1,
-        };
-        let interleaved = mapping == Mapping::Strips || rows > 1;
+        let slack = request.offsets.iter().map(|o| o % adapter.alignment).max().unwrap_or(0);
         Self {
             shape,
-            element,
-            elementwise,
-            mapping,
-            access,
-            chunks,
-            group,
-            interleaved,
+            element: request.element,
+            elementwise: request.is_elementwise(),
+            mapping: choice.mapping,
+            access: choice.access,
+            chunks: choice.chunks,
+            group: choice.group,
+            interleaved: choice.mapping == Mapping::Strips || choice.rows > 1,
             slack,
-            outer,
-            channels,
-            inner,
+            outer: shape.outer() / choice.rows,
+            channels: shape.channels() as u64,
+            inner: shape.inner() * choice.rows,
         }
     }
 
     /// What lies side by side across the channel axis: channels, or quads of columns.
     pub fn across(&self, piece: &Piece) -> u64 {
         match self.mapping {
-            Mapping::Rows | Mapping::Tiles => piece.channels,
+            Mapping::Rows | Mapping::Tiles | Mapping::Lines => piece.channels,
             Mapping::Columns => (piece.channels * piece.inner).div_ceil(4),
             Mapping::Strips => piece.channels * piece.inner,
         }
@@ -178,15 +114,15 @@ impl Geometry {
     }
 
     /// Whether a workgroup may own channels whole, where it has all of their values in one piece.
-    /// In a strip no thread waits for another, so what all of them know is for a second dispatch.
+    /// In strips and lines no thread waits for another, so what all of them know is for a second dispatch.
     pub fn can_own(&self, whole: bool) -> bool {
-        whole && self.mapping != Mapping::Strips
+        whole && !matches!(self.mapping, Mapping::Strips | Mapping::Lines)
     }
 
     /// How much of that a workgroup owns.
     pub fn owned(&self, workgroup: u32, lanes: u32) -> u64 {
         match self.mapping {
-            Mapping::Rows | Mapping::Columns => (workgroup / lanes) as u64,
+            Mapping::Rows | Mapping::Columns | Mapping::Lines => (workgroup / lanes) as u64,
             Mapping::Tiles => self.group,
             Mapping::Strips => self.chunks * workgroup as u64 * CHUNK_PAIRS * 8,
         }
@@ -201,6 +137,7 @@ impl Geometry {
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
             (true, _) => u64::MAX,
+            (false, Mapping::Lines) => (walk * self.inner / MIN_LINE_SPLIT).min(room / turns),
             _ if groups >= adapter.enough_workgroups() => 1,
             // Each workgroup merges all partials of its channels: as much work as 4 rows each. A
             // multiple of four, since few workgroups on few cores leave some of them idle in the end.
@@ -210,16 +147,21 @@ impl Geometry {
             _ => room.min(MAX_SLOTS) / turns,
         };
         let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
-        let blocks = walk.div_ceil(lanes as u64 * BLOCK);
+        let blocks = walk.div_ceil(lanes as u64 * self.unit());
         wanted.div_ceil(groups.max(1)).min(blocks).min(most).max(1)
     }
 
-    /// Quads that the lanes of a channel walk: along its line, or down its rows.
+    /// Quads that the lanes of a channel walk, along its line; or rows, down which they do; or samples.
     pub fn walk(&self, piece: &Piece) -> u64 {
         match self.mapping {
             Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
-            Mapping::Columns | Mapping::Tiles | Mapping::Strips => piece.outer,
+            _ => piece.outer,
         }
+    }
+
+    /// Of a walk, what a split has a multiple of for each lane.
+    fn unit(&self) -> u64 {
+        if self.mapping == Mapping::Lines { 1 } else { BLOCK }
     }
 
     /// Workgroup size and lanes. Workgroups are full, whatever there is to do: see
@@ -235,14 +177,14 @@ impl Geometry {
                 let side = (quads.clamp(1, 64) as u32).next_power_of_two().min(full);
                 (full, (full / side).min(most_lanes))
             }
-            Mapping::Tiles | Mapping::Strips => (full, 1),
+            Mapping::Tiles | Mapping::Strips | Mapping::Lines => (full, 1),
         }
     }
 
     /// Lanes enough to keep what they walk, `most` quads each at most: `across` and `walk` are those
     /// of the largest piece, each of which has whole channels.
     pub fn on_chip(&self, adapter: &Adapter, across: u64, walk: u64, most: u64) -> Option<OnChip> {
-        let sweeps = matches!(self.mapping, Mapping::Tiles | Mapping::Strips);
+        let sweeps = matches!(self.mapping, Mapping::Tiles | Mapping::Strips | Mapping::Lines);
         if most == 0 || walk == 0 || sweeps {
             return None;
         }
@@ -358,7 +300,7 @@ impl Geometry {
     }
 
     pub fn params(&self, piece: &Piece, lanes: u32, splits: u64, slots: u32) -> Params {
-        let chunk = self.walk(piece).div_ceil(splits).next_multiple_of(lanes as u64 * BLOCK);
+        let chunk = self.walk(piece).div_ceil(splits).next_multiple_of(lanes as u64 * self.unit());
         let step = 4 * lanes as u64;
         // A piece of several samples has all of each; one of a single sample never comes to a second row.
         // What the parameter block counts lies within one binding, so it fits 32 bits.
@@ -391,42 +333,9 @@ impl Geometry {
     }
 }
 
-/// How many rows of few channels make one row of a tile: the largest divisor of `rows` that fits,
-/// and leaves enough rows to fill blocks.
-fn rows_in_one(rows: u64, channels: u64) -> u64 {
-    let most = (MAX_COLUMNS / channels).min(rows / BLOCK).max(1);
-    (1..=most).rev().find(|&n| rows.is_multiple_of(n)).unwrap_or(1)
-}
-
-/// How many rows of `channels` make one row of whole chunks, of `chunk` columns each, a power of two: the
-/// fewest, if pairs of quads are of one row, rows a multiple of them, and enough of these are left.
-fn rows_in_strip(rows: u64, channels: u64, chunk: u64) -> Option<u64> {
-    let together = chunk >> channels.trailing_zeros().min(chunk.trailing_zeros());
-    let whole = channels.is_multiple_of(8) && rows.is_multiple_of(together);
-    (whole && rows / together >= MIN_STRIP_ROWS).then_some(together)
-}
-
-/// Channels of a tile: as many as its columns hold, in tiles of like size, whose columns start at
-/// multiples of four where that is possible. 0 where a channel is too wide.
-fn tile_group(channels: u64, inner: u64) -> u64 {
-    if inner == 0 || inner > LONG_ROW {
-        return 0;
-    }
-    let most = MAX_COLUMNS / inner;
-    let even = channels.div_ceil(channels.div_ceil(most));
-    // Channels whose columns make whole quads.
-    let unit = match inner % 4 {
-        0 => 1,
-        2 => 2,
-        _ => 4,
-    };
-    let rounded = even.next_multiple_of(unit);
-    if rounded <= most { rounded } else { even }
-}
-
 /// Elements that one binding covers wherever it starts, a multiple of four: the window starts at an
 /// aligned offset before the piece, and bytes are counted in 32 bits.
-fn elements_a_binding(adapter: &Adapter, element: Element) -> u64 {
+pub(super) fn elements_a_binding(adapter: &Adapter, element: Element) -> u64 {
     adapter.largest_binding().saturating_sub(adapter.alignment) / 16 * 16 / element.size()
 }
 

@@ -126,7 +126,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
             let (piece, p) = (&plan.pieces[step.piece], step.params);
             let walk = match plan.mapping {
                 Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
-                Mapping::Columns | Mapping::Tiles | Mapping::Strips => piece.outer,
+                _ => piece.outer,
             };
             let covered = p.chunk as u64 * p.splits as u64;
             let merges_only = step.kernel == Kernel::BackwardInput && !request.walks_twice();
@@ -136,7 +136,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                 assert!(p.first_slot + partials <= plan.slots.max(1), "{shape}: {step:?}");
             }
             let (items, owned) = match plan.mapping {
-                Mapping::Rows => (piece.channels, plan.workgroup / plan.lanes),
+                Mapping::Rows | Mapping::Lines => (piece.channels, plan.workgroup / plan.lanes),
                 Mapping::Columns => {
                     let columns = piece.channels * piece.inner;
                     (columns.div_ceil(4), plan.workgroup / plan.lanes)
@@ -165,6 +165,11 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
 /// A strip leaves a partial result of each of the short rows in a row.
 fn partials_a_split(plan: &Plan, piece: &Piece) -> u32 {
     if plan.mapping == Mapping::Strips { piece.inner as u32 } else { 1 }
+}
+
+/// Whether positions in a channel are not kept account of.
+fn sweeps(plan: &Plan) -> bool {
+    matches!(plan.mapping, Mapping::Tiles | Mapping::Strips | Mapping::Lines)
 }
 
 /// The slot and channel that follow those of a piece.
@@ -247,7 +252,7 @@ fn partial_results_are_there_when_they_are_needed() {
         let split = plan.path == Path::Split && !request.is_elementwise();
         assert_eq!(plan.slots > 0, split && shape.elements() > 0, "{shape} {request:?}");
         assert!(!request.in_parts || plan.path == Path::Split, "{shape} {request:?}");
-        let sweeps = matches!(plan.mapping, Mapping::Tiles | Mapping::Strips);
+        let sweeps = sweeps(plan);
         assert!(!request.weighted || !sweeps, "{shape} {request:?}");
     });
 }
@@ -273,7 +278,7 @@ fn a_lane_on_chip_keeps_all_that_it_walks() {
         let most = if forward && !adapter.is_cpu { 2 } else { 1 };
         assert!(kept == BLOCK || kept == most * BLOCK, "{shape} {request:?}: {plan:?}");
         assert!(forward || request.pass == Pass::Backward, "{shape} {request:?}");
-        let sweeps = matches!(plan.mapping, Mapping::Tiles | Mapping::Strips);
+        let sweeps = sweeps(plan);
         assert!(!request.weighted && !request.in_parts && !sweeps);
     });
     // The maps of 7² and 14² of a network for images, and a dense layer.

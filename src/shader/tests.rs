@@ -2,7 +2,7 @@
 
 use super::pipeline::layout_entries;
 use super::*;
-use crate::plan::{BLOCK, CHUNK_PAIRS, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS, Params};
+use crate::plan::{BLOCK, CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS, Params};
 use std::mem::offset_of;
 use wgpu::naga;
 
@@ -51,17 +51,20 @@ pub fn variants() -> Vec<Variant> {
             }
         }
     }
-    let no_strips = [
+    let needs_barriers = [
         Kernel::ForwardOnChip,
         Kernel::ForwardFused,
         Kernel::BackwardOnChip,
         Kernel::BackwardFused,
     ];
-    for (kernel, pass) in kernels.into_iter().filter(|(kernel, _)| !no_strips.contains(kernel)) {
-        for element in [Element::F32, Element::F16, Element::BF16] {
-            let (strips, pairs, features) = (Mapping::Strips, Access::Pairs, Features::plain());
-            let plain = plain(kernel, pass, strips, pairs, element, features);
-            variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
+    for (kernel, pass) in kernels.into_iter().filter(|(kernel, _)| !needs_barriers.contains(kernel))
+    {
+        for mapping in [Mapping::Strips, Mapping::Lines] {
+            for element in [Element::F32, Element::F16, Element::BF16] {
+                let (pairs, features) = (Access::Pairs, Features::plain());
+                let plain = plain(kernel, pass, mapping, pairs, element, features);
+                variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
+            }
         }
     }
     let (rows, vec4, f32) = (Mapping::Rows, Access::Vec4, Element::F32);
@@ -258,6 +261,8 @@ fn constants_of_both_sides_agree() {
     let (strips, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Strips).unwrap());
     assert_eq!(constant_of(&strips, "PAIRS") as u64, CHUNK_PAIRS);
     assert_eq!(constant_of(&strips, "MAX_QUADS") as u64, 2 * CHUNK_PAIRS * MAX_CHUNKS);
+    let (lines, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Lines).unwrap());
+    assert_eq!(constant_of(&lines, "MAX_CHANNELS") as u64, MAX_CHANNELS);
     assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
     for (name, row) in [
         ("ROW_GAMMA", Row::Gamma as u32),

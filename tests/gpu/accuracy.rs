@@ -119,9 +119,10 @@ pub fn check(what: &str, layers: &[BatchNorm], shape: Shape, x: &[f32], bars: Ba
 }
 
 /// A shape for each mapping whose channels have 2²⁰ values.
-pub const LARGE: [Shape; 4] = [
+pub const LARGE: [Shape; 5] = [
     Shape::ncl(1, 2, 1 << 20),
     Shape::ncl(1 << 12, 2, 1 << 8),
+    Shape::ncl(1 << 9, 8, 1 << 11),
     Shape::channels_last(1 << 20, 2),
     Shape::channels_last(1 << 20, 8),
 ];

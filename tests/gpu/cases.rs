@@ -78,6 +78,11 @@ pub fn shapes() -> Vec<Shape> {
         Shape::channels_last(10_000, 64),
         Shape::channels_last(70_001, 6),
         Shape::channels_last(37, 1030),
+        // Lines of two pairs and more in a last band of few channels, of an odd number of quads, and of more
+        // than are summed as one part.
+        Shape::ncl(6, 20, 256),
+        Shape::ncl(8, 10, 1_060),
+        Shape::ncl(3, 24, 4_500),
         // Strips of two chunks, and of more rows than are summed as one part.
         Shape::nc(70, 512),
         Shape::channels_last(2_200, 256),
@@ -95,13 +100,14 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 7] = [
+pub const SOME: [Shape; 8] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),
     Shape::channels_last(333, 7),
     Shape::channels_last(520, 32),
+    Shape::ncl(8, 20, 132),
     Shape::ncl(3, 2, 20_000),
 ];
 

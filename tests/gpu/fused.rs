@@ -11,7 +11,7 @@ use wgpu_batchnorm::{
     wgpu,
 };
 
-const SHAPES: [Shape; 6] = [
+const SHAPES: [Shape; 8] = [
     Shape::ncl(2, 5, 31),
     Shape::ncl(4, 6, 49),
     Shape::ncl(2, 2, 3_001),
@@ -19,6 +19,8 @@ const SHAPES: [Shape; 6] = [
     Shape::channels_last(500, 12),
     // A tile takes several rows as one where their number has divisors; these it splits.
     Shape::channels_last(521, 33),
+    Shape::channels_last(520, 32),
+    Shape::ncl(8, 20, 132),
 ];
 
 fn adapters(context: &Context) -> [Adapter; 3] {
@@ -51,7 +53,7 @@ fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
                 }
             }
         }
-        assert_eq!(layers.len(), 6, "all of them: {seen:?}");
+        assert_eq!(layers.len(), 9, "all of them: {seen:?}");
         layers
     })
 }

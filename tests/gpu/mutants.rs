@@ -146,7 +146,7 @@ fn quick(file: &str) -> Vec<Planned> {
         let files = ["params", "exponential", "element/f16", "element/bf16", "tensor/scalar_half"];
         let more =
             ["tensor/vec4", "tensor/scalar", "tile/map", "walk/map_rows", "walk/map_columns"];
-        let pairs = ["strip/map", "words/pair_half"];
+        let pairs = ["strip/map", "line/map", "words/pair_half"];
         let last = ["walk/sums", "walk/kept", "activation/gelu", "words/half", "words/f32"];
         let all = files.iter().chain(&more).chain(&pairs).chain(&last);
         return all.flat_map(|file| quick(file)).collect();
@@ -160,16 +160,18 @@ fn quick(file: &str) -> Vec<Planned> {
             .collect(),
         ("element", "f16") | ("words", "half" | "half_64") => halves(Element::F16),
         ("element", "bf16") => halves(Element::BF16),
-        ("words", "pair_half" | "pair_half_64") => half_strips(),
+        ("words", "pair_half" | "pair_half_64") => {
+            of_halves(strips().into_iter().take(1).collect())
+        }
         ("words", "pair_f32" | "pair_f32_64") => strips(),
         ("words", _) => rows(0),
         ("tensor", "scalar_half") => halves_alone(),
         ("tensor", "vec4") => {
             [fused(rows(4)), fused(columns(0)), in_place(4), in_place(0)].concat()
         }
-        ("tensor", "pairs") | ("strip", _) => {
-            [strips(), strip_grids(), fused_strips(), half_strips()].concat()
-        }
+        ("tensor", "pairs") | ("pairs", _) => [in_order(strips()), in_order(lines())].concat(),
+        ("strip", _) => [in_order(strips()), strip_grids()].concat(),
+        ("line", _) => [in_order(lines()), line_grids()].concat(),
         ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
         ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
         ("walk", "forward_on_chip" | "backward_on_chip" | "kept") => {
@@ -191,7 +193,9 @@ fn quick(file: &str) -> Vec<Planned> {
         ("", "channel_quads") => {
             [columns(0), options(), strips(), pieces(), renormalized()].concat()
         }
-        ("", "channel_rows") => [rows(0), options(), tiles(), pieces(), renormalized()].concat(),
+        ("", "channel_rows") => {
+            [rows(0), options(), tiles(), lines(), pieces(), renormalized()].concat()
+        }
         ("", "settings") => renormalized(),
         ("", "weights") => [weighted(true), weighted(false), pieces()].concat(),
         _ => [
@@ -203,6 +207,7 @@ fn quick(file: &str) -> Vec<Planned> {
             renormalized(),
             tiles(),
             strips(),
+            lines(),
             weighted(false),
             activations("activation/leaky_relu"),
             tails(),
@@ -433,26 +438,49 @@ fn strips() -> Vec<Planned> {
     ]
 }
 
-fn half_strips() -> Vec<Planned> {
-    let of = |element, case| {
-        let descriptor = BatchNormDescriptor { element, ..Default::default() };
-        (Tiles, Case { descriptor, ..case })
-    };
-    let shape = Shape::channels_last(1_040, 64);
-    [Element::F16, Element::BF16].map(|element| of(element, Case::new(shape))).into()
+/// Of a thread's lines in two pairs a round and in halves of pairs, in one group and more, of one part and
+/// more; a last band of few channels.
+fn lines() -> Vec<Planned> {
+    vec![
+        planned(Tiles, 0, Shape::ncl(6, 20, 256)),
+        (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(8, 20, 132)) }),
+        planned(Tiles, 0, Shape::ncl(8, 8, 272)),
+        planned(Tiles, 0, Shape::ncl(7, 12, 200)),
+        planned(Tiles, 0, Shape::ncl(9, 10, 4_500)),
+        planned(TilePieces, 0, Shape::ncl(40, 12, 516)),
+    ]
 }
 
-fn fused_strips() -> Vec<Planned> {
-    let cases: Vec<Planned> = strips().into_iter().take(2).collect();
-    let renormalized = BatchNormDescriptor { renormalize: true, ..Default::default() };
-    let case = Case { descriptor: renormalized, ..Case::new(Shape::channels_last(1_040, 64)) };
-    [fused(cases), vec![(Tiles, case)]].concat()
+/// Cases as they are, and some of them fused, renormalized and of halves.
+fn in_order(cases: Vec<Planned>) -> Vec<Planned> {
+    let few: Vec<Planned> = cases.iter().take(2).cloned().collect();
+    let renormalized = |(plan, case): Planned| {
+        let descriptor = BatchNormDescriptor { renormalize: true, ..case.descriptor.clone() };
+        (plan, Case { descriptor, ..case })
+    };
+    let renormalized = few.iter().take(1).cloned().map(renormalized).collect();
+    [cases, fused(few.clone()), renormalized, of_halves(few)].concat()
+}
+
+fn of_halves(cases: Vec<Planned>) -> Vec<Planned> {
+    let of = |(plan, case): Planned| {
+        [Element::F16, Element::BF16].map(|element| {
+            let descriptor = BatchNormDescriptor { element, ..case.descriptor.clone() };
+            (plan, Case { descriptor, mean: 0.5, ..case.clone() })
+        })
+    };
+    cases.into_iter().flat_map(of).collect()
 }
 
 /// Split, so that what is written beyond one split is another's.
 fn strip_grids() -> Vec<Planned> {
     let case = Case { in_place: true, ..Case::new(Shape::channels_last(36_992, 32)) };
     vec![(TileGrids, case)]
+}
+
+fn line_grids() -> Vec<Planned> {
+    let of = |shape| (TileGrids, Case { in_place: true, ..Case::new(shape) });
+    vec![of(Shape::ncl(67, 8, 1_024)), of(Shape::ncl(130, 10, 1_028))]
 }
 
 fn pieces() -> Vec<Planned> {

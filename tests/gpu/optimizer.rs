@@ -80,6 +80,8 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         Shape::channels_last(500, 12),
         // A tile takes several rows as one where their number has divisors; these it splits.
         Shape::channels_last(521, 33),
+        Shape::channels_last(520, 32),
+        Shape::ncl(8, 20, 132),
     ];
     let mut layers = Vec::new();
     let mut paths = Vec::new();
@@ -92,12 +94,15 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
             layers.push((bn.with_descriptor(descriptor).expect("a layer"), shape));
         }
     }
-    for mapping in [Mapping::Rows, Mapping::Columns, Mapping::Tiles] {
-        for path in [Path::OnChip, Path::Fused, Path::Split] {
-            // A tile is kept by nothing but the caches.
-            if (mapping, path) == (Mapping::Tiles, Path::OnChip) {
-                continue;
-            }
+    for (mapping, its_paths) in [
+        (Mapping::Rows, &[Path::OnChip, Path::Fused, Path::Split][..]),
+        (Mapping::Columns, &[Path::OnChip, Path::Fused, Path::Split]),
+        // A tile is kept by nothing but the caches; a thread that waits for no other owns no channel.
+        (Mapping::Tiles, &[Path::Fused, Path::Split]),
+        (Mapping::Strips, &[Path::Split]),
+        (Mapping::Lines, &[Path::Split]),
+    ] {
+        for &path in its_paths {
             assert!(paths.contains(&(mapping, path)), "no {mapping:?}, {path:?}: {paths:?}");
         }
     }

@@ -80,6 +80,8 @@ pub fn pivots_move() {
         Shape::nc(1200, 256),
         Shape::ncl(2, 3, 40_000),
         Shape::ncl(1, 64, 10_240),
+        Shape::ncl(16, 8, 2_048),
+        Shape::ncl(40, 10, 196),
     ] {
         let m = shape.count();
         let normals = Random(9).normals(shape.elements() as usize, 0.0);

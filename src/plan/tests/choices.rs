@@ -87,6 +87,47 @@ fn strips_are_for_rows_of_whole_chunks() {
     assert_eq!((narrow.mapping, narrow.pieces[0].inner), (Mapping::Strips, 2));
 }
 
+/// Two pairs and more for each thread of a workgroup, of a channel each; whole pairs of a sample; bands
+/// enough to be busy.
+#[test]
+fn lines_are_for_long_rows_of_channels_enough() {
+    let plan = |adapter, shape, pass, offset: u64| {
+        Plan::new(&adapter, shape, &Request::new(pass, &[0, offset])).unwrap()
+    };
+    let access = |shape, pass, offset| {
+        let plan = plan(LAVAPIPE, shape, pass, offset);
+        (plan.mapping == Mapping::Lines).then_some(plan.access)
+    };
+    let training = |shape, offset| access(shape, Pass::Training, offset);
+    assert_eq!(training(Shape::ncl(2, 64, 784), 32), Some(Access::Pairs));
+    assert_eq!(training(Shape::ncl(8, 8, 128), 0), Some(Access::Pairs));
+    // Of which some end in the middle of a round, or of a pair.
+    assert_eq!(training(Shape::ncl(8, 9, 136), 0), Some(Access::Halves));
+    assert_eq!(training(Shape::ncl(8, 10, 196), 0), Some(Access::Halves));
+    // Lines, channels, samples, an offset, the order of axes that are not so.
+    assert_eq!(training(Shape::ncl(8, 10, 124), 0), None);
+    assert_eq!(training(Shape::ncl(8, 10, 198), 0), None);
+    assert_eq!(training(Shape::ncl(8, 9, 196), 0), None);
+    assert_eq!(training(Shape::ncl(8, 4, 256), 0), None);
+    assert!(access(Shape::ncl(8, 4, 256), Pass::Inference, 0).is_some());
+    assert_eq!(training(Shape::ncl(3, 10, 196), 0), None);
+    assert_eq!(training(Shape::ncl(8, 10, 196), 16), None);
+    assert_eq!(training(Shape::channels_last(1_000, 136), 0), None);
+    // A thread would write half a pair of another.
+    assert_eq!(access(Shape::ncl(8, 10, 196), Pass::BackwardFrozen, 0), None);
+    assert!(access(Shape::ncl(8, 10, 136), Pass::BackwardFrozen, 0).is_some());
+    let adapter = |adapter| plan(adapter, Shape::ncl(8, 64, 784), Pass::Training, 0).mapping;
+    assert_eq!(adapter(GPU), Mapping::Rows);
+    // A channel for each thread, as far as the kernels have room.
+    assert_eq!(adapter(Adapter { subgroup: 16, ..LAVAPIPE }), Mapping::Lines);
+    assert_eq!(adapter(Adapter { subgroup: 32, ..LAVAPIPE }), Mapping::Rows);
+    // A split has samples enough to be worth its partial results.
+    let splits = |shape| plan(LAVAPIPE, shape, Pass::Training, 0).slots;
+    assert_eq!(splits(Shape::ncl(32, 64, 12_544)), 8);
+    assert_eq!(splits(Shape::ncl(32, 128, 784)), 3);
+    assert_eq!(splits(Shape::ncl(32, 512, 784)), 1);
+}
+
 /// A lane more only where it has work, and the adapter workgroups too few.
 #[test]
 fn channels_have_lanes_enough_to_be_busy() {

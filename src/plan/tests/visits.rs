@@ -3,7 +3,7 @@
 use super::*;
 
 /// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
-/// shaders/walk/map_columns.wgsl and shaders/tile/map.wgsl go about it.
+/// shaders/walk/map_columns.wgsl and the map.wgsl of shaders/tile, strip and line go about it.
 fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
     let p = step.params;
     let mut elements = Vec::new();
@@ -67,7 +67,7 @@ fn each_value_of_a_channel_is_visited_once() {
             assert_eq!(p.first_channel as u64, piece.first_channel);
             assert_eq!(p.count, shape.count() as f32);
             let position = piece.start / (channels * inner) * inner + piece.start % inner;
-            if !matches!(plan.mapping, Mapping::Tiles | Mapping::Strips) {
+            if !sweeps(plan) {
                 assert_eq!(p.first_position as u64, position, "{shape}: {step:?}");
             }
             if step.kernel == Kernel::BackwardInput && !request.walks_twice() {

@@ -1,0 +1,20 @@
+// Formula: none; what normalises each of a band's channels (../normalize.wgsl), in four values.
+// A workgroup owns: a band. Reads and writes: memory of each thread's own.
+// Needs: line/map.wgsl, normalize.wgsl.
+
+// And one beyond, which nothing is made of.
+var<private> affines: array<vec4f, MAX_CHANNELS + 1u>;
+
+fn set_affine(k: u32, a: Affine) {
+    affines[k] = vec4f(a.pivot.x, a.remainder.x, a.scale.x, a.shift.x);
+}
+
+// In every component.
+fn spread(a: vec4f) -> Affine {
+    return Affine(a.xxxx, a.yyyy, a.zzzz, a.wwww);
+}
+
+// Whether the second half of a pair is another line's, the next.
+fn is_shared(i: u32, end: u32) -> bool {
+    return HALVES && i + 4u >= end;
+}

@@ -1,0 +1,37 @@
+// Formula: dx from the merged partials (gradient_input.wgsl); dγ, dβ.
+// A workgroup owns: a band. Second of two dispatches.
+// Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
+// where the first dispatch has written it; for the first split dgamma and dbeta.
+// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,
+// affine_gradients.wgsl, line/affine.wgsl, line/input.wgsl and what it needs.
+
+// Of all splits; each component of a partial has a part of it.
+fn merged_sums(p: Place) -> Sums {
+    let parts = add_partials(p);
+    return Sums(across(parts.dz), across(parts.dz_x));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_input(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let b = band(id.y * grid.x + id.x);
+    if !exists(b) {
+        return;
+    }
+    // Each thread records its own channel, and knows all of them.
+    let own = place(b, thread);
+    if is_live(own) && records(own) {
+        record_gradients(own, statistics(own), merged_sums(own));
+    }
+    if differentiates() {
+        for (var k = 0u; k < channels_of(b); k++) {
+            let p = place(b, k);
+            set_input_gradient(k, input_gradient(p, statistics(p), merged_sums(p)));
+        }
+        differentiate(b, thread);
+    }
+}

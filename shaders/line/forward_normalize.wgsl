@@ -1,0 +1,33 @@
+// Formula: y = γ·(x − mean)·inv_std + β (normalize.wgsl), mean and inv_std from the merged partials.
+// A workgroup owns: a band. Second of two dispatches.
+// Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
+// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, moments.wgsl,
+// partial_moments.wgsl, statistics.wgsl, line/affine.wgsl, line/normalize.wgsl and what it needs.
+
+fn merged_normalizer(p: Place, m: Moments) -> Normalizer {
+    return normalizer(p, m, saved_running(p));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_normalize(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let b = band(id.y * grid.x + id.x);
+    if !exists(b) {
+        return;
+    }
+    // Each thread records its own channel, and knows all of them.
+    let own = place(b, thread);
+    if is_live(own) && records(own) {
+        let m = merge_partials(own);
+        record(own, m, merged_normalizer(own, m));
+    }
+    for (var k = 0u; k < channels_of(b); k++) {
+        let p = place(b, k);
+        set_affine(k, merged_normalizer(p, merge_partials(p)).affine);
+    }
+    normalize(b, thread);
+}

@@ -1,0 +1,197 @@
+//! Which mapping serves a shape on an adapter. The constants that measurements decided are here, but for
+//! those of sizes and splits.
+
+use super::geometry::{CHUNK_PAIRS, elements_a_binding};
+use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Pass, Request};
+use crate::{Layout, Shape};
+
+/// Columns from which on a tile has a quad for each of 8 invocations.
+const MIN_TILE_COLUMNS: u64 = 32;
+/// `MAX_QUADS` of shaders/tile/map.wgsl: quads of an invocation.
+pub(crate) const MAX_QUADS: u64 = 32;
+/// Inner extents up to which the rows of a channel are short enough to be columns of a tile: longer ones
+/// are streams themselves.
+const LONGEST_ROW: u64 = 512;
+/// Rows from which on a strip has a few groups of rows, and so a few values to choose a pivot from.
+const MIN_STRIP_ROWS: u64 = 64;
+/// Chunks of a strip at most: each further one takes the compiler three times as long.
+pub(crate) const MAX_CHUNKS: u64 = 2;
+/// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band, one an invocation.
+pub(crate) const MAX_CHANNELS: u64 = 16;
+
+/// How threads come to the values of a shape.
+pub(super) struct Choice {
+    pub mapping: Mapping,
+    pub access: Access,
+    /// Short rows of the tensor that are one of a strip or tile.
+    pub rows: u64,
+    /// Channels of a tile.
+    pub group: u64,
+    /// Chunks of a strip.
+    pub chunks: u64,
+}
+
+impl Choice {
+    pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Self {
+        let question = Question::new(adapter, shape, request);
+        question.in_order().unwrap_or_else(|| question.by_quad())
+    }
+
+    fn of(mapping: Mapping, access: Access) -> Self {
+        Self { mapping, access, rows: 1, group: 0, chunks: 1 }
+    }
+}
+
+/// What a choice depends on.
+struct Question<'a> {
+    adapter: &'a Adapter,
+    request: &'a Request<'a>,
+    layout: Layout,
+    /// Extents of the tensor.
+    outer: u64,
+    channels: u64,
+    inner: u64,
+    /// Elements that a binding covers.
+    limit: u64,
+}
+
+impl<'a> Question<'a> {
+    fn new(adapter: &'a Adapter, shape: Shape, request: &'a Request<'a>) -> Self {
+        Self {
+            adapter,
+            request,
+            layout: shape.layout(),
+            outer: shape.outer(),
+            channels: shape.channels() as u64,
+            inner: shape.inner(),
+            limit: elements_a_binding(adapter, request.element),
+        }
+    }
+
+    /// Whether all tensors start at multiples of `elements`.
+    fn starts_at(&self, elements: u64) -> bool {
+        let bytes = elements * self.request.element.size();
+        self.request.offsets.iter().all(|offset| offset % bytes == 0)
+    }
+
+    /// Whole quads as one `vec4`, if every line of memory that a workgroup starts at is a multiple.
+    fn access(&self, line: u64) -> Access {
+        match line.is_multiple_of(4) && self.starts_at(4) {
+            true => Access::Vec4,
+            false => Access::Scalar,
+        }
+    }
+
+    /// Quads of one channel, or of four.
+    fn by_quad(&self) -> Choice {
+        let Self { channels, inner, .. } = *self;
+        let row = channels * inner;
+        // An elementwise pass may take rows that are no multiple of four as columns, if the
+        // whole sample is one: then all its quads are whole. A binding must hold a row of columns.
+        let whole_quads = self.request.is_elementwise()
+            && !self.request.weighted
+            && !inner.is_multiple_of(4)
+            && row.is_multiple_of(4);
+        let columns = (inner == 1 || whole_quads) && row <= self.limit;
+        match self.layout == Layout::ChannelsLast || columns {
+            true => Choice::of(Mapping::Columns, self.access(row)),
+            false => Choice::of(Mapping::Rows, self.access(inner)),
+        }
+    }
+
+    /// What a software adapter does so that memory streams. Weights are by position, which is not kept
+    /// there. The kernels for strips and tiles take so long to compile that only large tensors are worth
+    /// it.
+    fn in_order(&self) -> Option<Choice> {
+        if !self.adapter.is_cpu || self.request.weighted {
+            return None;
+        }
+        let large = self.outer * self.channels * self.inner >= self.adapter.tiles_from;
+        let swept = || self.strip().or_else(|| self.tile()).filter(|_| large);
+        self.line().or_else(swept)
+    }
+
+    /// Columns of whole chunks.
+    fn strip(&self) -> Option<Choice> {
+        if self.inner != 1 || !self.starts_at(8) {
+            return None;
+        }
+        let chunk = CHUNK_PAIRS * 8 * self.adapter.full_workgroup() as u64;
+        let rows = rows_in_strip(self.outer, self.channels, chunk)?;
+        let line = self.channels * rows;
+        let chunks = if (line / chunk).is_multiple_of(MAX_CHUNKS) { MAX_CHUNKS } else { 1 };
+        let strip = Choice { rows, chunks, ..Choice::of(Mapping::Strips, Access::Pairs) };
+        (line <= self.limit).then_some(strip)
+    }
+
+    /// Lines of two pairs for each invocation and more, where sums are wanted channels enough for most of
+    /// them to have one, and bands enough to be busy. Where lines end in the middle of a pair, no invocation may write
+    /// those of its own channel alone, as frozen gradients on the way to sums.
+    fn line(&self) -> Option<Choice> {
+        let Self { outer, channels, inner, .. } = *self;
+        let side = self.adapter.full_workgroup() as u64;
+        let frozen = self.request.pass == Pass::BackwardFrozen;
+        let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
+        let able = inner >= 16 * side
+            && side <= MAX_CHANNELS
+            && (2 * channels > side || self.request.is_elementwise())
+            && channels.div_ceil(side) * outer >= self.adapter.enough_workgroups()
+            && (channels * inner).is_multiple_of(8)
+            && channels * inner <= self.limit;
+        let access = if inner.is_multiple_of(16) { Access::Pairs } else { Access::Halves };
+        (able && whole && self.starts_at(8)).then_some(Choice::of(Mapping::Lines, access))
+    }
+
+    /// Columns of any number, of whole channels.
+    fn tile(&self) -> Option<Choice> {
+        let Self { outer, channels, inner, .. } = *self;
+        // A tile takes several short rows as one.
+        let rows = if inner == 1 { rows_in_one(outer, channels) } else { 1 };
+        let group = if rows > 1 { channels } else { tile_group(channels, inner) };
+        let line = channels * inner * rows;
+        let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * self.adapter.full_workgroup() as u64;
+        let memory = MAX_COLUMNS * 16 <= self.adapter.max_workgroup_memory as u64;
+        let able = narrow
+            && memory
+            && group > 0
+            && line >= MIN_TILE_COLUMNS
+            && line <= self.limit
+            && outer / rows >= BLOCK;
+        let all_quads = group >= channels || (group * inner).is_multiple_of(4);
+        let access = if all_quads { self.access(line) } else { Access::Scalar };
+        able.then_some(Choice { rows, group, ..Choice::of(Mapping::Tiles, access) })
+    }
+}
+
+/// How many rows of few channels make one row of a tile: the largest divisor of `rows` that fits,
+/// and leaves enough rows to fill blocks.
+fn rows_in_one(rows: u64, channels: u64) -> u64 {
+    let most = (MAX_COLUMNS / channels).min(rows / BLOCK).max(1);
+    (1..=most).rev().find(|&n| rows.is_multiple_of(n)).unwrap_or(1)
+}
+
+/// How many rows of `channels` make one row of whole chunks, of `chunk` columns each, a power of two: the
+/// fewest, if pairs of quads are of one row, rows a multiple of them, and enough of these are left.
+fn rows_in_strip(rows: u64, channels: u64, chunk: u64) -> Option<u64> {
+    let together = chunk >> channels.trailing_zeros().min(chunk.trailing_zeros());
+    let whole = channels.is_multiple_of(8) && rows.is_multiple_of(together);
+    (whole && rows / together >= MIN_STRIP_ROWS).then_some(together)
+}
+
+/// Channels of a tile: as many as its columns hold, in tiles of like size, whose columns start at
+/// multiples of four where that is possible. 0 where a channel is too wide.
+fn tile_group(channels: u64, inner: u64) -> u64 {
+    if inner == 0 || inner > LONGEST_ROW {
+        return 0;
+    }
+    let most = MAX_COLUMNS / inner;
+    let even = channels.div_ceil(channels.div_ceil(most));
+    // Channels whose columns make whole quads.
+    let unit = match inner % 4 {
+        0 => 1,
+        2 => 2,
+        _ => 4,
+    };
+    let rounded = even.next_multiple_of(unit);
+    if rounded <= most { rounded } else { even }
+}
