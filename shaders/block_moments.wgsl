@@ -55,6 +55,13 @@ fn with_block(m: Moments, low: Four, high: Four) -> Moments {
     return toward(add(m, block), candidate, vec4<bool>(true));
 }
 
+// Where no value is near the mean: a step towards it that has few digits, so that the pivot has hardly
+// more of them than the values have.
+fn step_toward_mean(m: Moments) -> vec4f {
+    let step = bitcast<vec4u>(across(m.sum) / m.count) & vec4u(0xfffff000u);
+    return unfolded(m.pivot + bitcast<vec4f>(step));
+}
+
 // Another value for what has no weight.
 fn filled(f: Four, other: vec4f) -> Four {
     return Four(

@@ -26,7 +26,7 @@ fn differentiate_line(first: u32, k: u32, thread: u32) {
     loop {
         let high = select(low, next, is_shared(i, end));
         let high_c = select(low_c, next_c, is_shared(i, end));
-        let g = gradient_of_pair(i, spread(low), spread(high));
+        let g = gradient_of_pair(load_input(i), spread(low), spread(high));
         store_gradients(i, g, spread_input(low, low_c), spread_input(high, high_c));
         continuing {
             i += 8u * WORKGROUP;

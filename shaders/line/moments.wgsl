@@ -29,13 +29,6 @@ fn pair_moments(c: Cursor, i: u32, pivot: vec4f, x_value: Pair) -> Moments {
     return Moments(0.0, pivot, d.low + d.high, d.low * d.low + d.high * d.high);
 }
 
-// Where no value is near the mean: a step towards it that has few digits, so that the pivot has hardly
-// more of them than the values have.
-fn step_toward_mean(m: Moments) -> vec4f {
-    let step = bitcast<vec4u>(across(m.sum) / m.count) & vec4u(0xfffff000u);
-    return unfolded(m.pivot + bitcast<vec4f>(step));
-}
-
 // Of the next group. Its pivot may move to a value of the last round; or, where the values are two, or
 // drift, away from all of them.
 fn group_moments(c: Cursor, pivot: vec4f) -> Moments {

@@ -11,7 +11,7 @@ fn normalize_line(first: u32, k: u32, thread: u32) {
     var i = pair_of(first + 7u) + 8u * thread;
     loop {
         let high = select(low, next, is_shared(i, end));
-        store_y(i, normalized_pair(i, load_x(i), spread(low), spread(high)));
+        store_y(i, normalized_pair(load_x(i), residual_of(i), spread(low), spread(high)));
         continuing {
             i += 8u * WORKGROUP;
             break if i >= end;

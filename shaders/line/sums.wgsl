@@ -10,7 +10,7 @@ fn whole(sums: Sums) -> Sums {
 }
 
 fn sums_of_pair(c: Cursor, i: u32, a: Affine) -> Sums {
-    let g = gradient_of_pair(i, a, a);
+    let g = gradient_of_pair(load_input(i), a, a);
     store_frozen(i, g, a, a);
     let dz = within(c, i, g.dz);
     let centered = within(c, i, g.centered);

@@ -3,23 +3,33 @@
 // Writes: for frozen statistics, which are constants, dx = γ·inv_std·dz and dresidual on the way.
 // Needs: params.wgsl, tensor/pairs.wgsl, normalize.wgsl, gradient_sums.wgsl, pairs/residual.wgsl.
 
+struct PairInput {
+    x: Pair,
+    dy: Pair,
+    residual: Pair,
+}
+
 struct PairGradient {
     dz: Pair,
     centered: Pair,
 }
 
-fn gradient_of_pair(i: u32, low: Affine, high: Affine) -> PairGradient {
-    var x_value = Pair();
+fn load_input(i: u32) -> PairInput {
+    var v = PairInput();
     if needs_x() {
-        x_value = load_x(i);
+        v.x = load_x(i);
     }
-    var r = Pair();
+    v.dy = load_dy(i);
     if !IS_IDENTITY {
-        r = residual_of(i);
+        v.residual = residual_of(i);
     }
-    let dy_value = load_dy(i);
-    let g = gradient(x_value.low, dy_value.low, r.low, low);
-    let h = gradient(x_value.high, dy_value.high, r.high, high);
+    return v;
+}
+
+// What is loaded comes first: nothing has to be kept while it is.
+fn gradient_of_pair(v: PairInput, low: Affine, high: Affine) -> PairGradient {
+    let g = gradient(v.x.low, v.dy.low, v.residual.low, low);
+    let h = gradient(v.x.high, v.dy.high, v.residual.high, high);
     return PairGradient(Pair(g.dz, h.dz), Pair(g.centered, h.centered));
 }
 

@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x. Writes: one partial a column and split.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
-// block_moments.wgsl, partial_moments.wgsl, strip/pairs.wgsl, strip/moments.wgsl.
+// block_moments.wgsl, partial_moments.wgsl, strip/moments.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_moments(

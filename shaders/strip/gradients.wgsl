@@ -5,5 +5,5 @@
 
 // Of quads `k` and `k + 1`.
 fn gradient_of(i: u32, k: u32) -> PairGradient {
-    return gradient_of_pair(i, affine_of(k), affine_of(k + 1u));
+    return gradient_of_pair(load_input(i), affine_of(k), affine_of(k + 1u));
 }

@@ -2,7 +2,7 @@
 // rows, and parts of groups, so that no chain of roundings is long. A pivot starts as the median of
 // medians of rows from all over the strip; after each group it may move.
 // A workgroup owns: a strip. Reads: x. Writes: nothing.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/pairs.wgsl, moments.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, moments.wgsl,
 // block_moments.wgsl.
 
 const ROWS_A_GROUP = 16u;
@@ -99,43 +99,23 @@ fn with_row(m: Eight, row: Pairs) -> Eight {
     );
 }
 
-// Group and part are about the same pivot. With both the part may be about the group's last value, or its
-// first if that is twice as near to the mean: each move rounds the sums, and where there are two kinds of
-// values in a group chance alone would move it to and fro.
-fn with_sums(part: Moments, group: Moments, first: vec4f, last: vec4f) -> Moments {
+// Group and part are about the same pivot. With both the part may be about the group's last value; or, where
+// the values are two, or drift, about none of them.
+fn with_sums(part: Moments, group: Moments, last: vec4f) -> Moments {
     let m = toward(add(part, group), last, vec4<bool>(true));
-    let is_near = abs(m.sum + (m.pivot - first) * m.count) < 0.5 * abs(m.sum);
-    return toward(m, first, is_near);
+    return toward(m, step_toward_mean(m), is_far_off(m));
 }
 
-fn with_group(part: Eight, group: Eight, first: Pairs, last: Pairs) -> Eight {
+fn with_group(part: Eight, group: Eight, last: Pairs) -> Eight {
     return Eight(
-        with_sums(part.q0, group.q0, first.a.low, last.a.low),
-        with_sums(part.q1, group.q1, first.a.high, last.a.high),
-        with_sums(part.q2, group.q2, first.b.low, last.b.low),
-        with_sums(part.q3, group.q3, first.b.high, last.b.high),
-        with_sums(part.q4, group.q4, first.c.low, last.c.low),
-        with_sums(part.q5, group.q5, first.c.high, last.c.high),
-        with_sums(part.q6, group.q6, first.d.low, last.d.low),
-        with_sums(part.q7, group.q7, first.d.high, last.d.high),
-    );
-}
-
-// A part whose values drift, or are two, is about the middle between its first and its last.
-fn in_the_middle(part: Moments, first: vec4f, last: vec4f) -> Moments {
-    return toward(part, halfway(first, last), is_far_off(part));
-}
-
-fn settled(part: Eight, first: Pairs, last: Pairs) -> Eight {
-    return Eight(
-        in_the_middle(part.q0, first.a.low, last.a.low),
-        in_the_middle(part.q1, first.a.high, last.a.high),
-        in_the_middle(part.q2, first.b.low, last.b.low),
-        in_the_middle(part.q3, first.b.high, last.b.high),
-        in_the_middle(part.q4, first.c.low, last.c.low),
-        in_the_middle(part.q5, first.c.high, last.c.high),
-        in_the_middle(part.q6, first.d.low, last.d.low),
-        in_the_middle(part.q7, first.d.high, last.d.high),
+        with_sums(part.q0, group.q0, last.a.low),
+        with_sums(part.q1, group.q1, last.a.high),
+        with_sums(part.q2, group.q2, last.b.low),
+        with_sums(part.q3, group.q3, last.b.high),
+        with_sums(part.q4, group.q4, last.c.low),
+        with_sums(part.q5, group.q5, last.c.high),
+        with_sums(part.q6, group.q6, last.d.low),
+        with_sums(part.q7, group.q7, last.d.high),
     );
 }
 
@@ -183,23 +163,14 @@ fn sum_moments(w: Strip) {
         let part_end = min(part_row + ROWS_A_PART, w.end_row);
         var part0 = after(total0);
         var part1 = after(total1);
-        var part_first0 = Pairs();
-        var part_first1 = Pairs();
-        var last0 = Pairs();
-        var last1 = Pairs();
         for (var row = part_row; row < part_end; row += ROWS_A_GROUP) {
-            let rows = min(ROWS_A_GROUP, part_end - row);
-            let first0 = load_row_of_x(i);
-            var first1 = Pairs();
-            if CHUNKS > 1u {
-                first1 = load_row_of_x(i + step);
-            }
-            var group0 = with_row(after(part0), first0);
-            var group1 = with_row(after(part1), first1);
-            last0 = first0;
-            last1 = first1;
-            i += local.outer_stride;
-            for (var r = 1u; r < rows; r++) {
+            let end = min(row + ROWS_A_GROUP, part_end);
+            var group0 = after(part0);
+            var group1 = after(part1);
+            var last0 = Pairs();
+            var last1 = Pairs();
+            var r = row;
+            loop {
                 last0 = load_row_of_x(i);
                 group0 = with_row(group0, last0);
                 if CHUNKS > 1u {
@@ -207,17 +178,19 @@ fn sum_moments(w: Strip) {
                     group1 = with_row(group1, last1);
                 }
                 i += local.outer_stride;
+                continuing {
+                    r++;
+                    break if r >= end;
+                }
             }
-            part_first0 = either(part_first0, first0, row == part_row);
-            part_first1 = either(part_first1, first1, row == part_row);
-            part0 = with_group(part0, group0, first0, last0);
+            part0 = with_group(part0, group0, last0);
             if CHUNKS > 1u {
-                part1 = with_group(part1, group1, first1, last1);
+                part1 = with_group(part1, group1, last1);
             }
         }
-        total0 = with_part(total0, settled(part0, part_first0, last0));
+        total0 = with_part(total0, part0);
         if CHUNKS > 1u {
-            total1 = with_part(total1, settled(part1, part_first1, last1));
+            total1 = with_part(total1, part1);
         }
     }
     leave(0u, total0);

@@ -7,10 +7,10 @@
 fn normalize_chunk(i: u32, k: u32) {
     let step = pair_step();
     let x_value = load_row_of_x(i);
-    let a = normalized_pair(i, x_value.a, affine_of(k), affine_of(k + 1u));
-    let b = normalized_pair(i + step, x_value.b, affine_of(k + 2u), affine_of(k + 3u));
-    let c = normalized_pair(i + 2u * step, x_value.c, affine_of(k + 4u), affine_of(k + 5u));
-    let d = normalized_pair(i + 3u * step, x_value.d, affine_of(k + 6u), affine_of(k + 7u));
+    let a = normalized_pair(x_value.a, residual_of(i), affine_of(k), affine_of(k + 1u));
+    let b = normalized_pair(x_value.b, residual_of(i + step), affine_of(k + 2u), affine_of(k + 3u));
+    let c = normalized_pair(x_value.c, residual_of(i + 2u * step), affine_of(k + 4u), affine_of(k + 5u));
+    let d = normalized_pair(x_value.d, residual_of(i + 3u * step), affine_of(k + 6u), affine_of(k + 7u));
     store_y(i, a);
     store_y(i + step, b);
     store_y(i + 2u * step, c);

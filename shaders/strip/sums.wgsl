@@ -2,7 +2,7 @@
 // of rows, and parts of groups, so that no chain of roundings is long. Through frozen statistics, which
 // are constants, also dx and dresidual on the way.
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/pairs.wgsl, quads/affine.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, quads/affine.wgsl,
 // strip/gradients.wgsl and what it needs.
 
 const ROWS_A_GROUP = 32u;
@@ -11,6 +11,32 @@ const ROWS_A_PART = 512u;
 // What is left of every quad of the thread.
 var<private> dz_sums: array<vec4f, MAX_QUADS>;
 var<private> dz_x_sums: array<vec4f, MAX_QUADS>;
+
+fn plus_pair(s: Pair, t: Pair) -> Pair {
+    return Pair(s.low + t.low, s.high + t.high);
+}
+
+fn times_pair(s: Pair, t: Pair) -> Pair {
+    return Pair(s.low * t.low, s.high * t.high);
+}
+
+fn plus(s: Pairs, t: Pairs) -> Pairs {
+    return Pairs(
+        plus_pair(s.a, t.a),
+        plus_pair(s.b, t.b),
+        plus_pair(s.c, t.c),
+        plus_pair(s.d, t.d),
+    );
+}
+
+fn times(s: Pairs, t: Pairs) -> Pairs {
+    return Pairs(
+        times_pair(s.a, t.a),
+        times_pair(s.b, t.b),
+        times_pair(s.c, t.c),
+        times_pair(s.d, t.d),
+    );
+}
 
 // Of the thread's columns in a chunk.
 struct PairsSums {
@@ -66,15 +92,20 @@ fn sum_gradients(w: Strip) {
         var part0 = PairsSums();
         var part1 = PairsSums();
         for (var row = first; row < part_end; row += ROWS_A_GROUP) {
-            let rows = min(ROWS_A_GROUP, part_end - row);
+            let end = min(row + ROWS_A_GROUP, part_end);
             var group0 = PairsSums();
             var group1 = PairsSums();
-            for (var r = 0u; r < rows; r++) {
+            var r = row;
+            loop {
                 group0 = plus_sums(group0, sums_of_row(i, 0u));
                 if CHUNKS > 1u {
                     group1 = plus_sums(group1, sums_of_row(i + step, 8u));
                 }
                 i += local.outer_stride;
+                continuing {
+                    r++;
+                    break if r >= end;
+                }
             }
             part0 = plus_sums(part0, group0);
             part1 = plus_sums(part1, group1);

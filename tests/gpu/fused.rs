@@ -11,7 +11,7 @@ use wgpu_batchnorm::{
     wgpu,
 };
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 9] = [
     Shape::ncl(2, 5, 31),
     Shape::ncl(4, 6, 49),
     Shape::ncl(2, 2, 3_001),
@@ -21,6 +21,7 @@ const SHAPES: [Shape; 8] = [
     Shape::channels_last(521, 33),
     Shape::channels_last(520, 32),
     Shape::ncl(8, 20, 132),
+    Shape::ncl(8, 21, 131),
 ];
 
 fn adapters(context: &Context) -> [Adapter; 3] {
