@@ -13,8 +13,3 @@ fn set_affine(k: u32, a: Affine) {
 fn spread(a: vec4f) -> Affine {
     return Affine(a.xxxx, a.yyyy, a.zzzz, a.wwww);
 }
-
-// Whether the second half of a pair is another line's, the next.
-fn is_shared(i: u32, end: u32) -> bool {
-    return HALVES && i + 4u >= end;
-}

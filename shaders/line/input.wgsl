@@ -15,30 +15,34 @@ fn spread_input(a: vec4f, c: vec2f) -> InputGradient {
     return InputGradient(spread(a), c.xxxx, c.yyyy);
 }
 
-// The pairs that start in line `first` of channel `k` of the band.
-fn differentiate_line(first: u32, k: u32, thread: u32) {
-    let low = affines[k];
-    let next = affines[k + 1u];
-    let low_c = corrections[k];
-    let next_c = corrections[k + 1u];
-    let end = first + local.inner;
-    var i = pair_of(first + 7u) + 8u * thread;
+// Of channels `k` and `k + 1` of the band.
+fn differentiate_lines(l: Lines, k: u32, thread: u32) {
+    let first = affines[k];
+    let second = affines[k + 1u];
+    let first_c = corrections[k];
+    let second_c = corrections[k + 1u];
+    var i = l.first + 8u * thread;
     loop {
-        let high = select(low, next, is_shared(i, end));
-        let high_c = select(low_c, next_c, is_shared(i, end));
-        let g = gradient_of_pair(load_input(i), spread(low), spread(high));
-        store_gradients(i, g, spread_input(low, low_c), spread_input(high, high_c));
+        let v = load_input(i);
+        let is_second = is_second(l, i);
+        let low = spread_input(
+            select(first, second, is_second.x), select(first_c, second_c, is_second.x),
+        );
+        let high = spread_input(
+            select(first, second, is_second.y), select(first_c, second_c, is_second.y),
+        );
+        store_gradients(i, gradient_of_pair(v, low.affine, high.affine), low, high);
         continuing {
             i += 8u * WORKGROUP;
-            break if i >= end;
+            break if i >= l.end;
         }
     }
 }
 
 fn differentiate(b: Band, thread: u32) {
     for (var n = b.first_sample; n < b.end_sample; n++) {
-        for (var k = 0u; k < channels_of(b); k++) {
-            differentiate_line(line(n, b.channel + k), k, thread);
+        for (var k = 0u; k < channels_of(b); k += 2u) {
+            differentiate_lines(lines(b, n, k), k, thread);
         }
     }
 }

@@ -77,6 +77,27 @@ fn line(sample: u32, channel: u32) -> u32 {
     return sample * local.outer_stride + channel * local.inner;
 }
 
+// What threads write side by side: two lines, one after the other, or a band's last. The first starts with
+// a pair.
+struct Lines {
+    first: u32,
+    second: u32,    // where that starts
+    end: u32,
+}
+
+// Of a sample, from channel `k` of the band on.
+fn lines(b: Band, sample: u32, k: u32) -> Lines {
+    let first = line(sample, b.channel + k);
+    let end = first + min(2u, channels_of(b) - k) * local.inner;
+    return Lines(first, first + local.inner, end);
+}
+
+// Whether the halves of a pair are of the second line.
+fn is_second(l: Lines, i: u32) -> vec2<bool> {
+    let low = i >= l.second;
+    return vec2<bool>(low, select(low, i + 4u >= l.second, HALVES));
+}
+
 // Elements that a thread sums in a round: two pairs, or one that may be of two lines.
 fn round_step() -> u32 {
     return select(16u, 8u, HALVES);
