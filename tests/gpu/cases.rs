@@ -81,6 +81,7 @@ pub fn shapes() -> Vec<Shape> {
         // Lines of two pairs and more in a last band of few channels, of an odd number of quads, and of more
         // than are summed as one part.
         Shape::ncl(6, 20, 256),
+        Shape::ncl(8, 9, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
         // Strips of two chunks, and of more rows than are summed as one part.
