@@ -1,7 +1,7 @@
 // Formula: the moments of a block of eight quads (moments.wgsl), and where pivots come from. A first block
 // has the median of medians of three of its values, which no two outliers move; a later one may move the
-// pivot to a value of its own that is nearer to the mean; of a few values it is the nearest. Of weighted
-// values those of little weight have no say.
+// pivot to a value of its own that is nearer to the mean, or by a step; of a few values it is the nearest.
+// Of weighted values those of little weight have no say.
 // A workgroup owns, reads, writes: nothing; these are the formulas.
 // Needs: params.wgsl, a mapping file, weights.wgsl, moments.wgsl.
 

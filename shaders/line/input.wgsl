@@ -24,12 +24,12 @@ fn differentiate_lines(l: Lines, k: u32, thread: u32) {
     var i = l.first + 8u * thread;
     loop {
         let v = load_input(i);
-        let is_second = is_second(l, i);
+        let halves = is_second(l, i);
         let low = spread_input(
-            select(first, second, is_second.x), select(first_c, second_c, is_second.x),
+            select(first, second, halves.x), select(first_c, second_c, halves.x),
         );
         let high = spread_input(
-            select(first, second, is_second.y), select(first_c, second_c, is_second.y),
+            select(first, second, halves.y), select(first_c, second_c, halves.y),
         );
         store_gradients(i, gradient_of_pair(v, low.affine, high.affine), low, high);
         continuing {

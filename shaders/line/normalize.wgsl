@@ -9,8 +9,9 @@ fn normalize_lines(l: Lines, k: u32, thread: u32) {
     let second = affines[k + 1u];
     var i = l.first + 8u * thread;
     loop {
-        let low = select(first, second, is_second(l, i).x);
-        let high = select(first, second, is_second(l, i).y);
+        let halves = is_second(l, i);
+        let low = select(first, second, halves.x);
+        let high = select(first, second, halves.y);
         store_y(i, normalized_pair(load_x(i), residual_of(i), spread(low), spread(high)));
         continuing {
             i += 8u * WORKGROUP;
