@@ -60,6 +60,7 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
         // As an image with a border, or what ReLU leaves: blocks of one value, then the rest.
         let border = by_position(&|i| if i < m / 256 { 0.0 } else { 100.0 + normals[i] });
         check("a border", &layers, shape, &border, [3e-7, 1e-6, 3e-6]);
+        println!("unlucky values, {shape}: done");
     }
 }
 
@@ -94,6 +95,7 @@ pub fn pivots_move() {
         check("two halves", &layers, shape, &half, [5e-7, 5e-7, 2e-6]);
         let drift = around(&|p| 50.0 * p as f32 / m as f32);
         check("drift", &layers, shape, &drift, [5e-7, 5e-7, 2e-6]);
+        println!("moves, {shape}: done");
     }
 }
 
