@@ -52,6 +52,11 @@ fn add(a: Sums, b: Sums) -> Sums {
     return Sums(a.dz + b.dz, a.dz_x + b.dz_x);
 }
 
+// Of a channel, in every component, whatever these had.
+fn whole(s: Sums) -> Sums {
+    return Sums(across(s.dz), across(s.dz_x));
+}
+
 fn sums_of_one(g: Gradient) -> Sums {
     return Sums(g.dz, g.dz * g.centered);
 }

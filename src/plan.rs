@@ -3,83 +3,23 @@
 //! A channel's values are visited in *quads* of four neighbouring elements. Five mappings bring
 //! threads to quads: [`Mapping::Rows`] where a quad belongs to one channel, [`Mapping::Columns`]
 //! where its elements belong to four, and [`Mapping::Lines`], [`Mapping::Strips`] or [`Mapping::Tiles`]
-//! where a software adapter should see memory in order. Either a workgroup owns its channels whole, and keeps their values
-//! ([`Path::OnChip`], one dispatch) or reads them twice ([`Path::Fused`], one dispatch), or they are
-//! split over workgroups ([`Path::Split`], two).
+//! where a software adapter should see memory in order. Either a workgroup owns its channels whole, and
+//! keeps their values ([`Path::OnChip`], one dispatch) or reads them twice ([`Path::Fused`], one
+//! dispatch), or they are split over workgroups ([`Path::Split`], two).
 
+mod adapter;
 mod choice;
 mod geometry;
 #[cfg(test)]
 mod tests;
 
 use crate::{Element, Error, Shape};
+pub use adapter::Adapter;
+pub(crate) use adapter::BYTES_A_THREAD;
 #[cfg(test)]
-pub(crate) use choice::{MAX_CHANNELS, MAX_CHUNKS, MAX_QUADS};
-pub(crate) use geometry::BYTES_A_THREAD;
-#[cfg(test)]
-pub(crate) use geometry::CHUNK_PAIRS;
+pub(crate) use choice::{CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_QUADS};
 use geometry::Geometry;
 pub(crate) use geometry::grid;
-
-/// What of an adapter the plan depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Adapter {
-    /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.
-    pub is_cpu: bool,
-    /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles. Smaller ones
-    /// stay in the caches whatever the order, and the kernels for these take seconds to compile.
-    pub tiles_from: u64,
-    /// Invocations that run in step.
-    pub subgroup: u32,
-    /// Bytes that one binding may cover.
-    pub max_binding: u64,
-    /// What the offset of a binding must be a multiple of, in bytes.
-    pub alignment: u64,
-    /// Workgroups in one dimension of a dispatch.
-    pub max_workgroups: u32,
-    /// Invocations in a workgroup.
-    pub max_invocations: u32,
-    /// Bytes of workgroup memory.
-    pub max_workgroup_memory: u32,
-}
-
-impl Adapter {
-    /// From what wgpu reports of a device.
-    pub fn new(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Self {
-        Self {
-            is_cpu: info.device_type == wgpu::DeviceType::Cpu,
-            tiles_from: 1 << 18,
-            subgroup: info.subgroup_max_size.clamp(4, 128),
-            max_binding: limits.max_storage_buffer_binding_size,
-            alignment: limits.min_storage_buffer_offset_alignment.max(4) as u64,
-            max_workgroups: limits.max_compute_workgroups_per_dimension,
-            max_invocations: limits
-                .max_compute_invocations_per_workgroup
-                .min(limits.max_compute_workgroup_size_x),
-            max_workgroup_memory: limits.max_compute_workgroup_storage_size,
-        }
-    }
-
-    /// Itself, but for limits that `device` does not have.
-    pub(crate) fn within(&self, device: &Self) -> Self {
-        let narrowest = device.narrowest_workgroup().clamp(4, 128);
-        Self {
-            is_cpu: self.is_cpu,
-            tiles_from: self.tiles_from,
-            subgroup: self.subgroup.clamp(narrowest, 128),
-            max_binding: self.max_binding.min(device.max_binding),
-            alignment: self.alignment.max(device.alignment),
-            max_workgroups: self.max_workgroups.clamp(1, device.max_workgroups.max(1)),
-            max_invocations: self.max_invocations.min(device.max_invocations),
-            max_workgroup_memory: self.max_workgroup_memory.min(device.max_workgroup_memory),
-        }
-    }
-
-    /// Bytes that a binding may cover: some drivers count them in 32 bits, in whole vectors.
-    pub(crate) fn largest_binding(&self) -> u64 {
-        self.max_binding.min((1 << 32) - 16)
-    }
-}
 
 /// `BLOCK` of shaders/params.wgsl: quads that a thread makes a block of.
 pub const BLOCK: u64 = 8;

@@ -229,7 +229,7 @@ impl Kernel {
         match self {
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "line/moments", "line/forward_moments"
+                "line/cursor", "line/moments", "line/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
@@ -243,7 +243,7 @@ impl Kernel {
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "pairs/residual", "pairs/gradient_sums",
-                "line/sums", "line/backward_sums"
+                "line/cursor", "line/sums", "line/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",

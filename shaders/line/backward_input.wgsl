@@ -5,12 +5,6 @@
 // Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,
 // affine_gradients.wgsl, line/affine.wgsl, line/input.wgsl and what it needs.
 
-// Of all splits; each component of a partial has a part of it.
-fn merged_sums(p: Place) -> Sums {
-    let parts = add_partials(p);
-    return Sums(across(parts.dz), across(parts.dz_x));
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(
     @builtin(workgroup_id) id: vec3u,
@@ -25,12 +19,12 @@ fn backward_input(
     // Each thread records its own channel, and knows all of them.
     let own = place(b, thread);
     if is_live(own) && records(own) {
-        record_gradients(own, statistics(own), merged_sums(own));
+        record_gradients(own, statistics(own), whole(add_partials(own)));
     }
     if differentiates() {
         for (var k = 0u; k < channels_of(b); k++) {
             let p = place(b, k);
-            set_input_gradient(k, input_gradient(p, statistics(p), merged_sums(p)));
+            set_input_gradient(k, input_gradient(p, statistics(p), whole(add_partials(p))));
         }
         differentiate(b, thread);
     }

@@ -2,7 +2,7 @@
 // groups, so that no chain of roundings is long. The pivot starts as the median of medians of values
 // from all over the lines; after each group it may move.
 // A workgroup owns: a band. Reads: x. Writes: nothing.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, moments.wgsl, block_moments.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, moments.wgsl, block_moments.wgsl.
 
 // One of eight quads, from the first line's start to near the last one's end.
 fn sample(b: Band, p: Place, j: u32) -> vec4f {

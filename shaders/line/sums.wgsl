@@ -2,12 +2,7 @@
 // rounds, and parts of groups, so that no chain of roundings is long. Through frozen statistics, which
 // are constants, also dx and dresidual on the way.
 // A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, gradient_sums.wgsl, pairs/gradient_sums.wgsl.
-
-// Of parts in the components.
-fn whole(sums: Sums) -> Sums {
-    return Sums(across(sums.dz), across(sums.dz_x));
-}
+// Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, gradient_sums.wgsl, pairs/gradient_sums.wgsl.
 
 fn sums_of_pair(c: Cursor, i: u32, a: Affine) -> Sums {
     let g = gradient_of_pair(load_input(i), a, a);

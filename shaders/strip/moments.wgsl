@@ -169,8 +169,7 @@ fn sum_moments(w: Strip) {
             var group1 = after(part1);
             var last0 = Pairs();
             var last1 = Pairs();
-            var r = row;
-            loop {
+            for (var r = row; r < end; r++) {
                 last0 = load_row_of_x(i);
                 group0 = with_row(group0, last0);
                 if CHUNKS > 1u {
@@ -178,10 +177,6 @@ fn sum_moments(w: Strip) {
                     group1 = with_row(group1, last1);
                 }
                 i += local.outer_stride;
-                continuing {
-                    r++;
-                    break if r >= end;
-                }
             }
             part0 = with_group(part0, group0, last0);
             if CHUNKS > 1u {

@@ -2,8 +2,8 @@
 // of rows, and parts of groups, so that no chain of roundings is long. Through frozen statistics, which
 // are constants, also dx and dresidual on the way.
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, quads/affine.wgsl,
-// strip/gradients.wgsl and what it needs.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, quads/affine.wgsl, strip/gradients.wgsl and
+// what it needs.
 
 const ROWS_A_GROUP = 32u;
 const ROWS_A_PART = 512u;
@@ -95,17 +95,12 @@ fn sum_gradients(w: Strip) {
             let end = min(row + ROWS_A_GROUP, part_end);
             var group0 = PairsSums();
             var group1 = PairsSums();
-            var r = row;
-            loop {
+            for (var r = row; r < end; r++) {
                 group0 = plus_sums(group0, sums_of_row(i, 0u));
                 if CHUNKS > 1u {
                     group1 = plus_sums(group1, sums_of_row(i + step, 8u));
                 }
                 i += local.outer_stride;
-                continuing {
-                    r++;
-                    break if r >= end;
-                }
             }
             part0 = plus_sums(part0, group0);
             part1 = plus_sums(part1, group1);

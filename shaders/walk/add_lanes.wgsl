@@ -22,5 +22,5 @@ fn add_lanes(thread: u32, lane: u32, own: Sums) -> Sums {
     // Lane 0 must have shared the result.
     workgroupBarrier();
     let first = thread - lane * lane_step();
-    return Sums(across(shared_dz[first]), across(shared_dz_x[first]));
+    return whole(Sums(shared_dz[first], shared_dz_x[first]));
 }

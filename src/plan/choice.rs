@@ -1,7 +1,6 @@
 //! Which mapping serves a shape on an adapter. The constants that measurements decided are here, but for
 //! those of sizes and splits.
 
-use super::geometry::{CHUNK_PAIRS, elements_a_binding};
 use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Pass, Request};
 use crate::{Layout, Shape};
 
@@ -12,6 +11,8 @@ pub(crate) const MAX_QUADS: u64 = 32;
 /// Inner extents up to which the rows of a channel are short enough to be columns of a tile: longer ones
 /// are streams themselves.
 const LONGEST_ROW: u64 = 512;
+/// `PAIRS` of shaders/strip/map.wgsl: pairs of quads of an invocation in a chunk.
+pub(crate) const CHUNK_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few groups of rows, and so a few values to choose a pivot from.
 const MIN_STRIP_ROWS: u64 = 64;
 /// Chunks of a strip at most: each further one takes the compiler three times as long.
@@ -64,7 +65,7 @@ impl<'a> Question<'a> {
             outer: shape.outer(),
             channels: shape.channels() as u64,
             inner: shape.inner(),
-            limit: elements_a_binding(adapter, request.element),
+            limit: adapter.elements_a_binding(request.element),
         }
     }
 
@@ -124,9 +125,9 @@ impl<'a> Question<'a> {
         (line <= self.limit).then_some(strip)
     }
 
-    /// Lines of two pairs for each invocation and more, where sums are wanted channels enough for most of
-    /// them to have one, and bands enough to be busy. Where lines end in the middle of a pair, no invocation may write
-    /// those of its own channel alone, as frozen gradients on the way to sums.
+    /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
+    /// sums are wanted; and bands enough to be busy. Frozen gradients are written on the way to sums, by the
+    /// invocation of a channel, so its lines must not end in the middle of a pair.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;

@@ -1,51 +1,18 @@
 //! A shape as the kernels see it: in which pieces, over how many workgroups of which size. The constants
 //! that measurements decided are here, but for those of mappings.
 
-use super::choice::Choice;
+use super::adapter::previous_power_of_two;
+use super::choice::{CHUNK_PAIRS, Choice};
 use super::{Access, Adapter, BLOCK, Mapping, Params, Piece, Request};
 use super::{FLAG_RECORD, PARTIAL_ROWS, row_stride};
 use crate::{Element, Error, Shape};
 
-/// Workgroup memory of the largest reduction: a count and three vectors.
-pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 /// Most partials of a channel.
 const MAX_SLOTS: u64 = 512;
 /// Bytes that partials may take in all.
 const MAX_PARTIAL_BYTES: u64 = 1 << 20;
-/// `PAIRS` of shaders/strip/map.wgsl: pairs of quads of an invocation in a chunk.
-pub(crate) const CHUNK_PAIRS: u64 = 4;
 /// Values of a channel in a split of a band, at least: merging its partials is as much work as 800.
 const MIN_LINE_SPLIT: u64 = 1 << 13;
-
-/// Choices that depend on the adapter alone.
-impl Adapter {
-    /// Invocations of a full workgroup.
-    ///
-    /// A software adapter runs the subgroups of a workgroup in turn and pays for each barrier:
-    /// one subgroup is 3 to 10 times faster than 256 invocations. A GPU hides the latency of
-    /// memory with many threads.
-    pub(crate) fn full_workgroup(&self) -> u32 {
-        let wanted = if self.is_cpu { self.subgroup } else { 256 };
-        let memory = self.max_workgroup_memory / BYTES_A_THREAD;
-        previous_power_of_two(wanted.min(self.max_invocations).min(memory).max(1))
-    }
-
-    /// Invocations that a workgroup has at least: on a software adapter a vector's. lavapipe (Mesa
-    /// 22.3) leaves loops too early in a workgroup narrower than its vectors, and skips elements.
-    pub(crate) fn narrowest_workgroup(&self) -> u32 {
-        if self.is_cpu { self.subgroup } else { 1 }
-    }
-
-    /// Workgroups from which on the adapter is busy, so that channels need not be split.
-    pub(super) fn enough_workgroups(&self) -> u64 {
-        if self.is_cpu { 8 } else { 256 }
-    }
-
-    /// Workgroups to aim at where channels are split.
-    fn wanted_workgroups(&self) -> u64 {
-        if self.is_cpu { 64 } else { 512 }
-    }
-}
 
 /// How a workgroup keeps the values of its channels.
 #[derive(Clone, Copy)]
@@ -221,7 +188,7 @@ impl Geometry {
 
     /// Cuts the tensor into ranges that one binding covers.
     pub fn pieces(&self, adapter: &Adapter) -> Result<Vec<Piece>, Error> {
-        let limit = elements_a_binding(adapter, self.element);
+        let limit = adapter.elements_a_binding(self.element);
         let size = self.element.size();
         let sample = self.channels * self.inner;
         let whole = Piece {
@@ -333,12 +300,6 @@ impl Geometry {
     }
 }
 
-/// Elements that one binding covers wherever it starts, a multiple of four: the window starts at an
-/// aligned offset before the piece, and bytes are counted in 32 bits.
-pub(super) fn elements_a_binding(adapter: &Adapter, element: Element) -> u64 {
-    adapter.largest_binding().saturating_sub(adapter.alignment) / 16 * 16 / element.size()
-}
-
 /// A grid of at least `total` workgroups, within the limit of each dimension.
 pub(crate) fn grid(total: u64, limit: u32) -> Result<[u32; 2], Error> {
     let limit = limit as u64;
@@ -348,8 +309,4 @@ pub(crate) fn grid(total: u64, limit: u32) -> Result<[u32; 2], Error> {
         return Err(Error::LimitExceeded { what, need: total, limit: limit * limit });
     }
     Ok([total.div_ceil(y) as u32, y as u32])
-}
-
-fn previous_power_of_two(n: u32) -> u32 {
-    1 << n.max(1).ilog2()
 }

@@ -4,7 +4,6 @@ mod choices;
 mod table;
 mod visits;
 
-use super::geometry::BYTES_A_THREAD;
 use super::*;
 
 const GPU: Adapter = Adapter {

@@ -63,8 +63,8 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
     let descriptor = &BatchNormDescriptor::default();
     let device = context.device();
     let adapter = Adapter::new(&device.adapter_info(), &device.limits());
-    // Narrower workgroups have no tiles.
-    let adapter = Adapter { subgroup: adapter.subgroup.max(8), ..adapter };
+    // Narrower workgroups have no tiles, and wider ones than 16 no lines, whatever the device is.
+    let adapter = Adapter { subgroup: 8, ..adapter };
     let adapters = [
         Adapter { is_cpu: true, ..adapter },
         Adapter { is_cpu: true, tiles_from: 0, ..adapter },
@@ -80,8 +80,8 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         Shape::channels_last(500, 12),
         // A tile takes several rows as one where their number has divisors; these it splits.
         Shape::channels_last(521, 33),
-        Shape::channels_last(520, 32),
-        Shape::ncl(8, 20, 132),
+        Shape::channels_last(1_040, 32),
+        Shape::ncl(8, 20, 260),
     ];
     let mut layers = Vec::new();
     let mut paths = Vec::new();
