@@ -111,8 +111,6 @@ var<private> local: Params;
 override WORKGROUP: u32 = 64u;
 // Quads that a thread keeps in registers: none, a block, or two.
 override KEPT: u32 = 0u;
-// Chunks of a strip: one or two.
-override CHUNKS: u32 = 1u;
 // Whether the quads of a pair may be of two channels (line mapping).
 override HALVES: bool = false;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.

@@ -453,7 +453,12 @@ impl Variant {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
             Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
-            Mapping::Strips => wgsl!("strip/map", "channel_quads"),
+            Mapping::Strips => match self.chunks {
+                1 => wgsl!("strip/chunks_1", "strip/map", "channel_quads"),
+                2 => wgsl!("strip/chunks_2", "strip/map", "channel_quads"),
+                3 => wgsl!("strip/chunks_3", "strip/map", "channel_quads"),
+                _ => wgsl!("strip/chunks_4", "strip/map", "channel_quads"),
+            },
             Mapping::Lines => wgsl!("line/map", "channel_rows"),
         };
         let kernel = self.kernel.files(self.mapping);
@@ -469,7 +474,6 @@ impl Variant {
         vec![
             ("WORKGROUP", self.workgroup as f64),
             ("KEPT", self.kept as f64),
-            ("CHUNKS", self.chunks as f64),
             ("HALVES", flag(self.access == Access::Halves)),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),

@@ -27,7 +27,7 @@ fn backward_input(
         set_input_gradient(k, input_gradient(p, s, sums));
     }
     if differentiates() {
-        for (var k = own; k < quads(); k++) {
+        for (var k = own; k < MAX_QUADS; k++) {
             set_input_gradient(k, input_gradient_at(k - own));
         }
         differentiate(w);

@@ -15,11 +15,11 @@ fn backward_sums(
     if !exists(w) {
         return;
     }
-    for (var k = 0u; k < quads(); k++) {
+    for (var k = 0u; k < MAX_QUADS; k++) {
         set_affine(k, statistics(place(w, k)).affine);
     }
     sum_gradients(w);
-    for (var k = 0u; k < quads(); k++) {
+    for (var k = 0u; k < MAX_QUADS; k++) {
         set_partial(place(w, k), sums_of(k));
     }
 }

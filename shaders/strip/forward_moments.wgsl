@@ -16,7 +16,7 @@ fn forward_moments(
         return;
     }
     sum_moments(w);
-    for (var k = 0u; k < quads(); k++) {
+    for (var k = 0u; k < MAX_QUADS; k++) {
         let p = place(w, k);
         set_partial(p, moments_of(w, k));
         if records(p) {

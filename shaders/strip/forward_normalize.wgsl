@@ -25,7 +25,7 @@ fn forward_normalize(
         }
         set_affine(k, n.affine);
     }
-    for (var k = own; k < quads(); k++) {
+    for (var k = own; k < MAX_QUADS; k++) {
         set_affine(k, affine_of(k - own));
     }
     normalize(w);

@@ -14,7 +14,7 @@ fn inference(
     if !exists(w) {
         return;
     }
-    for (var k = 0u; k < quads(); k++) {
+    for (var k = 0u; k < MAX_QUADS; k++) {
         set_affine(k, running_affine(place(w, k)));
     }
     normalize(w);

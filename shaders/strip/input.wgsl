@@ -42,6 +42,12 @@ fn differentiate(w: Strip) {
         if CHUNKS > 1u {
             differentiate_chunk(i + step, 8u);
         }
+        if CHUNKS > 2u {
+            differentiate_chunk(i + 2u * step, 16u);
+        }
+        if CHUNKS > 3u {
+            differentiate_chunk(i + 3u * step, 24u);
+        }
         i += local.outer_stride;
     }
 }

@@ -1,10 +1,10 @@
 // Formula: the mapping of a workgroup to a strip of the matrix rows × (channels · inner), in which
 // neighbours in memory belong to different channels, and a row is `inner` short rows of the tensor,
 // one after the other.
-// A workgroup owns: one split of the rows of a chunk or two of PAIRS · WORKGROUP pairs of quads side by
+// A workgroup owns: one split of the rows of up to four chunks of PAIRS · WORKGROUP pairs of quads side by
 // side. A thread owns PAIRS of each chunk, and sums them for itself: no thread waits for another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl and tensor/pairs.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl and one of strip/chunks.
 //
 // For adapters that are cores with caches: a chunk's row is a KiB of memory in order, and what a
 // thread knows of its columns stays in registers or at known places of its stack. Written out, since
@@ -12,8 +12,8 @@
 
 // Pairs of a thread in a chunk: those of `Pairs`.
 const PAIRS = 4u;
-// Quads of a thread at most: of two chunks.
-const MAX_QUADS = 16u;
+// Quads of a thread.
+const MAX_QUADS = 2u * PAIRS * CHUNKS;
 
 // Values of one channel in a quad, as the shared formulas see it.
 const VALUES_A_QUAD = 1u;
@@ -35,11 +35,6 @@ struct Strip {
 // From a pair of a thread to its next, in elements.
 fn pair_step() -> u32 {
     return 8u * WORKGROUP;
-}
-
-// Of a thread.
-fn quads() -> u32 {
-    return CHUNKS * PAIRS * 2u;
 }
 
 fn strip(workgroup: u32, thread: u32) -> Strip {
@@ -83,9 +78,9 @@ fn quads_of_channels() -> u32 {
         return 2u;
     }
     if params.channels % step == 0u {
-        return min(quads(), 2u * (params.channels / step));
+        return min(MAX_QUADS, 2u * (params.channels / step));
     }
-    return quads();
+    return MAX_QUADS;
 }
 
 fn channels_of(p: Place) -> vec4u {

@@ -31,7 +31,7 @@ fn sample(w: Strip, j: u32) -> u32 {
 }
 
 fn start_pivots(w: Strip) {
-    for (var k = 0u; k < quads(); k += 2u) {
+    for (var k = 0u; k < MAX_QUADS; k += 2u) {
         let column = k / 2u * pair_step();
         let x0 = load_x(sample(w, 0u) + column);
         let x1 = load_x(sample(w, 1u) + column);
@@ -157,18 +157,35 @@ fn sum_moments(w: Strip) {
     start_pivots(w);
     let step = PAIRS * pair_step();
     var total0 = start(0u);
-    var total1 = start(8u);
+    var total1 = Eight();
+    var total2 = Eight();
+    var total3 = Eight();
+    if CHUNKS > 1u {
+        total1 = start(8u);
+    }
+    if CHUNKS > 2u {
+        total2 = start(16u);
+    }
+    if CHUNKS > 3u {
+        total3 = start(24u);
+    }
     var i = at(w, w.first_row);
     for (var part_row = w.first_row; part_row < w.end_row; part_row += ROWS_A_PART) {
         let part_end = min(part_row + ROWS_A_PART, w.end_row);
         var part0 = after(total0);
         var part1 = after(total1);
+        var part2 = after(total2);
+        var part3 = after(total3);
         for (var row = part_row; row < part_end; row += ROWS_A_GROUP) {
             let end = min(row + ROWS_A_GROUP, part_end);
             var group0 = after(part0);
             var group1 = after(part1);
+            var group2 = after(part2);
+            var group3 = after(part3);
             var last0 = Pairs();
             var last1 = Pairs();
+            var last2 = Pairs();
+            var last3 = Pairs();
             for (var r = row; r < end; r++) {
                 last0 = load_row_of_x(i);
                 group0 = with_row(group0, last0);
@@ -176,21 +193,47 @@ fn sum_moments(w: Strip) {
                     last1 = load_row_of_x(i + step);
                     group1 = with_row(group1, last1);
                 }
+                if CHUNKS > 2u {
+                    last2 = load_row_of_x(i + 2u * step);
+                    group2 = with_row(group2, last2);
+                }
+                if CHUNKS > 3u {
+                    last3 = load_row_of_x(i + 3u * step);
+                    group3 = with_row(group3, last3);
+                }
                 i += local.outer_stride;
             }
             part0 = with_group(part0, group0, last0);
             if CHUNKS > 1u {
                 part1 = with_group(part1, group1, last1);
             }
+            if CHUNKS > 2u {
+                part2 = with_group(part2, group2, last2);
+            }
+            if CHUNKS > 3u {
+                part3 = with_group(part3, group3, last3);
+            }
         }
         total0 = with_part(total0, part0);
         if CHUNKS > 1u {
             total1 = with_part(total1, part1);
         }
+        if CHUNKS > 2u {
+            total2 = with_part(total2, part2);
+        }
+        if CHUNKS > 3u {
+            total3 = with_part(total3, part3);
+        }
     }
     leave(0u, total0);
     if CHUNKS > 1u {
         leave(8u, total1);
+    }
+    if CHUNKS > 2u {
+        leave(16u, total2);
+    }
+    if CHUNKS > 3u {
+        leave(24u, total3);
     }
 }
 

@@ -25,6 +25,12 @@ fn normalize(w: Strip) {
         if CHUNKS > 1u {
             normalize_chunk(i + step, 8u);
         }
+        if CHUNKS > 2u {
+            normalize_chunk(i + 2u * step, 16u);
+        }
+        if CHUNKS > 3u {
+            normalize_chunk(i + 3u * step, 24u);
+        }
         i += local.outer_stride;
     }
 }

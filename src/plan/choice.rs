@@ -15,8 +15,12 @@ const LONGEST_ROW: u64 = 512;
 pub(crate) const CHUNK_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few groups of rows, and so a few values to choose a pivot from.
 const MIN_STRIP_ROWS: u64 = 64;
-/// Chunks of a strip at most: each further one takes the compiler three times as long.
-pub(crate) const MAX_CHUNKS: u64 = 2;
+/// Chunks of a strip at most: more of them are more of a row in order, and more to compile.
+pub(crate) const MAX_CHUNKS: u64 = 4;
+/// Chunks of a strip of a tensor of less than [`MANY_CHUNKS_FROM`] times `Adapter::tiles_from` elements: three
+/// take the compiler twice as long, and four three times.
+const FEW_CHUNKS: u64 = 2;
+const MANY_CHUNKS_FROM: u64 = 8;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band, one an invocation.
 pub(crate) const MAX_CHANNELS: u64 = 16;
 
@@ -69,6 +73,10 @@ impl<'a> Question<'a> {
         }
     }
 
+    fn elements(&self) -> u64 {
+        self.outer * self.channels * self.inner
+    }
+
     /// Whether all tensors start at multiples of `elements`.
     fn starts_at(&self, elements: u64) -> bool {
         let bytes = elements * self.request.element.size();
@@ -107,7 +115,7 @@ impl<'a> Question<'a> {
         if !self.adapter.is_cpu || self.request.weighted {
             return None;
         }
-        let large = self.outer * self.channels * self.inner >= self.adapter.tiles_from;
+        let large = self.elements() >= self.adapter.tiles_from;
         let swept = || self.strip().or_else(|| self.tile()).filter(|_| large);
         self.line().or_else(swept)
     }
@@ -120,7 +128,10 @@ impl<'a> Question<'a> {
         let chunk = CHUNK_PAIRS * 8 * self.adapter.full_workgroup() as u64;
         let rows = rows_in_strip(self.outer, self.channels, chunk)?;
         let line = self.channels * rows;
-        let chunks = if (line / chunk).is_multiple_of(MAX_CHUNKS) { MAX_CHUNKS } else { 1 };
+        let many = self.elements() / MANY_CHUNKS_FROM >= self.adapter.tiles_from;
+        let most = if many { MAX_CHUNKS } else { FEW_CHUNKS };
+        let is_whole = |chunks: &u64| (line / chunk).is_multiple_of(*chunks);
+        let chunks = (1..=most).rev().find(is_whole).unwrap_or(1);
         let strip = Choice { rows, chunks, ..Choice::of(Mapping::Strips, Access::Pairs) };
         (line <= self.limit).then_some(strip)
     }

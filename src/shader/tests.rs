@@ -64,6 +64,10 @@ pub fn variants() -> Vec<Variant> {
                 let (pairs, features) = (Access::Pairs, Features::plain());
                 let plain = plain(kernel, pass, mapping, pairs, element, features);
                 variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
+                if mapping == Mapping::Strips && element == Element::F32 {
+                    let wider = 2..=MAX_CHUNKS as u32;
+                    variants.extend(wider.map(|chunks| Variant { chunks, ..plain }));
+                }
             }
         }
     }
@@ -260,7 +264,11 @@ fn constants_of_both_sides_agree() {
     assert_eq!(constant_of(&tiles, "MAX_QUADS") as u64, MAX_QUADS);
     let (strips, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Strips).unwrap());
     assert_eq!(constant_of(&strips, "PAIRS") as u64, CHUNK_PAIRS);
-    assert_eq!(constant_of(&strips, "MAX_QUADS") as u64, 2 * CHUNK_PAIRS * MAX_CHUNKS);
+    for chunks in 1..=MAX_CHUNKS {
+        let is_of = |v: &&Variant| v.mapping == Mapping::Strips && v.chunks as u64 == chunks;
+        let (module, _) = parse(variants().iter().find(is_of).unwrap());
+        assert_eq!(constant_of(&module, "CHUNKS") as u64, chunks);
+    }
     let (lines, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Lines).unwrap());
     assert_eq!(constant_of(&lines, "MAX_CHANNELS") as u64, MAX_CHANNELS);
     assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);

@@ -426,7 +426,7 @@ fn fused_tiles() -> Vec<Planned> {
 }
 
 /// Rows that are one of the tensor's or several, as many as are one group, more than a part; one chunk
-/// and two, that are alone or side by side.
+/// and up to four, that are alone or side by side.
 fn strips() -> Vec<Planned> {
     vec![
         planned(Tiles, 0, Shape::channels_last(1_040, 64)),
@@ -434,6 +434,7 @@ fn strips() -> Vec<Planned> {
         planned(Tiles, 0, Shape::channels_last(2_200, 256)),
         planned(Tiles, 0, Shape::channels_last(520, 32)),
         planned(Tiles, 0, Shape::nc(600, 768)),
+        planned(Tiles, 0, Shape::nc(80, 2_048)),
         planned(TilePieces, 0, Shape::channels_last(2_000, 64)),
     ]
 }

@@ -66,13 +66,19 @@ fn strips_are_for_rows_of_whole_chunks() {
         let piece = &plan.pieces[0];
         (plan.mapping == Mapping::Strips).then_some((piece.outer, piece.inner, plan.chunks))
     };
-    // Short rows of the tensor make one of 256 columns; of 512, two chunks at once are in order.
+    // Short rows of the tensor make one of 256 columns; up to four chunks at once are in order.
     assert_eq!(strips(Shape::nc(1_000, 64), 0), Some((250, 4, 1)));
     assert_eq!(strips(Shape::nhwc(2, 10, 10, 256), 0), Some((200, 1, 1)));
     assert_eq!(strips(Shape::nhwc(2, 10, 10, 512), 32), Some((200, 1, 2)));
-    assert_eq!(strips(Shape::nc(64, 768), 0), Some((64, 1, 1)));
+    assert_eq!(strips(Shape::nc(64, 768), 0), Some((64, 1, 3)));
+    assert_eq!(strips(Shape::nc(64, 2_048), 0), Some((64, 1, 4)));
+    assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 2)));
+    // Where compiling takes longer than a few steps, up to two.
+    assert_eq!(plan(LARGE, Shape::nc(1_024, 1_024), 0).chunks, 2);
+    assert_eq!(plan(LARGE, Shape::nc(2_048, 1_024), 0).chunks, 4);
+    assert_eq!(plan(LARGE, Shape::nc(2_048, 768), 0).chunks, 1);
     assert_eq!(strips(Shape::nc(2_048, 8), 0), Some((64, 32, 1)));
-    assert_eq!(strips(Shape::nc(512, 96), 0), Some((64, 8, 1)));
+    assert_eq!(strips(Shape::nc(512, 96), 0), Some((64, 8, 3)));
     // Channels, rows, an offset, the order of axes that are not so.
     assert_eq!(strips(Shape::nc(1_024, 12), 0), None);
     assert_eq!(strips(Shape::nc(1_001, 64), 0), None);
