@@ -84,9 +84,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 9, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
-        // Strips of two chunks, three and four, and of more rows than are summed as one part.
+        // Strips of two chunks and of four, and of more rows than are summed as one part.
         Shape::nc(70, 512),
-        Shape::nc(66, 768),
         Shape::nc(130, 2_048),
         Shape::channels_last(2_200, 256),
         // As many values as a thread of a GPU keeps.
