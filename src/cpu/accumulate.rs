@@ -65,6 +65,12 @@ impl Run {
         self.count + more <= RUN
     }
 
+    /// The lane of the next value that fills no whole chunk. Segments that are shorter than the lanes
+    /// are many, and would make long chains of the first few.
+    fn lane(&self, k: usize) -> usize {
+        (self.count + k) % LANES
+    }
+
     fn totals(&self) -> (f64, f64) {
         let sum = |lanes: &[f32; LANES]| {
             let mut four = [0f64; 4];
@@ -91,7 +97,9 @@ pub struct MomentsOf {
 impl MomentsOf {
     pub fn add(&mut self, segment: &[f32]) {
         for values in segment.chunks(RUN) {
-            if !self.run.takes(values.len()) {
+            // The mean of a first short segment is no good pivot for long.
+            let first = self.total.count == 0.0 && self.run.count >= LANES;
+            if first || !self.run.takes(values.len()) {
                 *self = Self::after(self.finish());
             }
             if self.total.count == 0.0 && self.run.count == 0 {
@@ -118,9 +126,9 @@ impl MomentsOf {
         }
         // Apart, so that the loop above has a length that compilers know.
         for (k, v) in chunks.remainder().iter().enumerate() {
-            let d = v - pivot;
-            run.first[k] += d;
-            run.second[k] += d * d;
+            let (d, lane) = (v - pivot, run.lane(k));
+            run.first[lane] += d;
+            run.second[lane] += d * d;
         }
         run.count += values.len();
     }
@@ -170,8 +178,9 @@ impl SumsOf {
         }
         let rest = x_chunks.remainder().iter().zip(dy_chunks.remainder());
         for (k, (x, dy)) in rest.enumerate() {
-            run.first[k] += dy;
-            run.second[k] += dy * (x - mean);
+            let lane = run.lane(k);
+            run.first[lane] += dy;
+            run.second[lane] += dy * (x - mean);
         }
         run.count += x.len();
     }

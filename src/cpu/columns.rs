@@ -8,8 +8,10 @@ use crate::Shape;
 
 /// Columns of a block: a kilobyte of each row.
 const WIDTH: usize = 256;
-/// Rows that are summed in `f32` before the sums move on to `f64`.
+/// Rows whose gradients are summed in `f32` before the sums move on to `f64`.
 const RUN: usize = 64;
+/// Rows that are summed about the same pivot.
+const RUN_A_PIVOT: usize = 256;
 /// Rows that are summed pairwise.
 const ROWS: usize = 8;
 /// Rows that are written side by side.
@@ -50,11 +52,11 @@ impl Block {
         std::array::from_fn(|k| &self.of(shape, values, row + k)[..columns])
     }
 
-    /// The rows in runs of whole [`ROWS`], and what is left.
-    fn runs(&self) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+    /// The rows in runs of `of`, whole [`ROWS`] of them, and what is left.
+    fn runs(&self, of: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
         let (start, end) = (self.rows.start, self.rows.end);
         let whole = start + self.rows.len() / ROWS * ROWS;
-        let runs = (start..whole).step_by(RUN).map(move |row| row..whole.min(row + RUN));
+        let runs = (start..whole).step_by(of).map(move |row| row..whole.min(row + of));
         runs.chain((whole < end).then_some(whole..end))
     }
 }
@@ -87,7 +89,10 @@ pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
 
 fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
     let columns = block.columns.len();
-    let (mut pivots, mut sums, mut squares) = ([0f32; WIDTH], [0f32; WIDTH], [0f32; WIDTH]);
+    let mut pivots = [0f32; WIDTH];
+    // No more than pairwise sums is in `f32`: the first pivot may be off by a standard deviation where
+    // channels are many and rows few, and then a chain of roundings shows in the variance.
+    let (mut sums, mut squares) = ([0f64; WIDTH], [0f64; WIDTH]);
     let (mut means, mut m2s) = ([0f64; WIDTH], [0f64; WIDTH]);
     // The first pivot is the mean of a few rows; a later one the mean so far.
     let few = block.rows.len().min(2 * ROWS);
@@ -97,7 +102,7 @@ fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
         }
     }
     let mut count = 0.0;
-    for run in block.runs() {
+    for run in block.runs(RUN_A_PIVOT) {
         sums[..columns].fill(0.0);
         squares[..columns].fill(0.0);
         let whole = run.start + run.len() / ROWS * ROWS;
@@ -107,15 +112,15 @@ fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
             let squares = &mut squares[..columns];
             for k in 0..columns {
                 let d = rows.map(|row| row[k] - pivots[k]);
-                sums[k] += pairwise(d);
-                squares[k] += pairwise(d.map(|d| d * d));
+                sums[k] += pairwise(d) as f64;
+                squares[k] += pairwise(d.map(|d| d * d)) as f64;
             }
         }
         for row in whole..run.end {
             for (k, v) in block.of(shape, x, row).iter().enumerate() {
                 let d = v - pivots[k];
-                sums[k] += d;
-                squares[k] += d * d;
+                sums[k] += d as f64;
+                squares[k] += (d * d) as f64;
             }
         }
         // Chan, Golub and LeVeque's update: all columns have the same counts.
@@ -123,10 +128,10 @@ fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
         let (each, weight) = (1.0 / rows, rows / (count + rows));
         let between = count * weight;
         for k in 0..columns {
-            let sum = sums[k] as f64;
+            let sum = sums[k];
             let delta = pivots[k] as f64 + sum * each - means[k];
             means[k] += delta * weight;
-            m2s[k] += (squares[k] as f64 - sum * sum * each) + delta * delta * between;
+            m2s[k] += (squares[k] - sum * sum * each) + delta * delta * between;
             pivots[k] = means[k] as f32;
         }
         count += rows;
@@ -193,7 +198,7 @@ fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) ->
     let mean = &mean[..columns];
     let mut totals = vec![Sums::default(); columns];
     let (mut sums, mut products) = ([0f32; WIDTH], [0f32; WIDTH]);
-    for run in block.runs() {
+    for run in block.runs(RUN) {
         let (sums, products) = (&mut sums[..columns], &mut products[..columns]);
         sums.fill(0.0);
         products.fill(0.0);

@@ -63,6 +63,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(1, 3, 10_007),
         Shape::ncl(1, 1, 300_000),
         Shape::ncl(2, 1000, 16),
+        Shape::ncl(130, 96, 2),
         Shape::ncl(4, 300, 49),
         Shape::nchw(4, 8, 7, 7),
         Shape::nchw(8, 12, 14, 14),
@@ -84,8 +85,9 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 9, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
-        // Strips of two chunks and of four, and of more rows than are summed as one part.
+        // Strips of two chunks, three and four, and of more rows than are summed as one part.
         Shape::nc(70, 512),
+        Shape::nc(66, 768),
         Shape::nc(130, 2_048),
         Shape::channels_last(2_200, 256),
         // As many values as a thread of a GPU keeps.
