@@ -1,5 +1,4 @@
-// Formula: none; strips of two chunks. No override, since arrays are as long: what indexes them takes the
-// compiler time by the square of that.
+// Formula: none; strips of two chunks (strip/map.wgsl).
 // A workgroup owns, reads, writes: nothing. Needs: nothing.
 
 const CHUNKS = 2u;

@@ -1,5 +1,4 @@
-// Formula: none; strips of four chunks. No override, since arrays are as long: what indexes them takes the
-// compiler time by the square of that.
+// Formula: none; strips of four chunks (strip/map.wgsl).
 // A workgroup owns, reads, writes: nothing. Needs: nothing.
 
 const CHUNKS = 4u;

@@ -12,7 +12,8 @@
 
 // Pairs of a thread in a chunk: those of `Pairs`.
 const PAIRS = 4u;
-// Quads of a thread.
+// Quads of a thread. CHUNKS, and so the length of all arrays, is a constant of the text and no override:
+// indexing a private array takes the compiler time by the square of its length.
 const MAX_QUADS = 2u * PAIRS * CHUNKS;
 
 // Values of one channel in a quad, as the shared formulas see it.

@@ -9,79 +9,37 @@ const ROWS_A_GROUP = 32u;
 const ROWS_A_PART = 512u;
 
 // Of every quad of the thread.
-var<private> sums: array<vec4f, MAX_QUADS>;
-var<private> product_sums: array<vec4f, MAX_QUADS>;
-
-// Of a row of the thread in a chunk.
-struct Row {
-    values: Pairs,
-    factors: Pairs,
-}
+var<private> dz: array<vec4f, MAX_QUADS>;
+var<private> dz_x: array<vec4f, MAX_QUADS>;
 
 // Of rows of the thread in a chunk.
 struct ChunkSums {
-    values: Pairs,
-    products: Pairs,
+    dz: Pairs,
+    dz_x: Pairs,
 }
 
-fn plus_pair(s: Pair, t: Pair) -> Pair {
+fn plus(s: Pair, t: Pair) -> Pair {
     return Pair(s.low + t.low, s.high + t.high);
 }
 
 fn plus_pairs(s: Pairs, t: Pairs) -> Pairs {
-    return Pairs(
-        plus_pair(s.a, t.a),
-        plus_pair(s.b, t.b),
-        plus_pair(s.c, t.c),
-        plus_pair(s.d, t.d),
-    );
+    return Pairs(plus(s.a, t.a), plus(s.b, t.b), plus(s.c, t.c), plus(s.d, t.d));
 }
 
-fn plus_product(s: Pair, v: Pair, f: Pair) -> Pair {
-    return Pair(s.low + v.low * f.low, s.high + v.high * f.high);
+fn with_group(s: ChunkSums, t: ChunkSums) -> ChunkSums {
+    return ChunkSums(plus_pairs(s.dz, t.dz), plus_pairs(s.dz_x, t.dz_x));
 }
 
-fn plus_products(s: Pairs, v: Pairs, f: Pairs) -> Pairs {
-    return Pairs(
-        plus_product(s.a, v.a, f.a),
-        plus_product(s.b, v.b, f.b),
-        plus_product(s.c, v.c, f.c),
-        plus_product(s.d, v.d, f.d),
-    );
-}
-
-fn with_row(s: ChunkSums, row: Row) -> ChunkSums {
-    return ChunkSums(
-        plus_pairs(s.values, row.values),
-        plus_products(s.products, row.values, row.factors),
-    );
-}
-
-fn plus(s: ChunkSums, t: ChunkSums) -> ChunkSums {
-    return ChunkSums(plus_pairs(s.values, t.values), plus_pairs(s.products, t.products));
-}
-
-fn add_pair(k: u32, values: Pair, products: Pair) {
-    sums[k] += values.low;
-    sums[k + 1u] += values.high;
-    product_sums[k] += products.low;
-    product_sums[k + 1u] += products.high;
-}
-
-// Of the chunk whose first quad is `k`.
-fn add_part(k: u32, part: ChunkSums) {
-    add_pair(k, part.values.a, part.products.a);
-    add_pair(k + 2u, part.values.b, part.products.b);
-    add_pair(k + 4u, part.values.c, part.products.c);
-    add_pair(k + 6u, part.values.d, part.products.d);
+fn with_product(s: Pair, g: PairGradient) -> Pair {
+    return Pair(s.low + g.dz.low * g.centered.low, s.high + g.dz.high * g.centered.high);
 }
 
 fn store_frozen_of(i: u32, k: u32, g: PairGradient) {
     store_frozen(i, g, affine_of(k), affine_of(k + 1u));
 }
 
-// Of the chunk whose first quad is `k`.
-fn row_of(i: u32, k: u32) -> Row {
+// With the row at `i`, of the chunk whose first quad is `k`.
+fn with_row(s: ChunkSums, i: u32, k: u32) -> ChunkSums {
     let step = pair_step();
     let a = gradient_of(i, k);
     let b = gradient_of(i + step, k + 2u);
@@ -91,10 +49,30 @@ fn row_of(i: u32, k: u32) -> Row {
     store_frozen_of(i + step, k + 2u, b);
     store_frozen_of(i + 2u * step, k + 4u, c);
     store_frozen_of(i + 3u * step, k + 6u, d);
-    return Row(
-        Pairs(a.dz, b.dz, c.dz, d.dz),
-        Pairs(a.centered, b.centered, c.centered, d.centered),
+    return ChunkSums(
+        plus_pairs(s.dz, Pairs(a.dz, b.dz, c.dz, d.dz)),
+        Pairs(
+            with_product(s.dz_x.a, a),
+            with_product(s.dz_x.b, b),
+            with_product(s.dz_x.c, c),
+            with_product(s.dz_x.d, d),
+        ),
     );
+}
+
+fn add_pair(k: u32, of_dz: Pair, of_dz_x: Pair) {
+    dz[k] += of_dz.low;
+    dz[k + 1u] += of_dz.high;
+    dz_x[k] += of_dz_x.low;
+    dz_x[k + 1u] += of_dz_x.high;
+}
+
+// Of the chunk whose first quad is `k`.
+fn add_part(k: u32, part: ChunkSums) {
+    add_pair(k, part.dz.a, part.dz_x.a);
+    add_pair(k + 2u, part.dz.b, part.dz_x.b);
+    add_pair(k + 4u, part.dz.c, part.dz_x.c);
+    add_pair(k + 6u, part.dz.d, part.dz_x.d);
 }
 
 // Leaves both sums of every column of the thread.
@@ -114,22 +92,22 @@ fn sum_gradients(w: Strip) {
             var group2 = ChunkSums();
             var group3 = ChunkSums();
             for (var r = row; r < end; r++) {
-                group0 = with_row(group0, row_of(i, 0u));
+                group0 = with_row(group0, i, 0u);
                 if CHUNKS > 1u {
-                    group1 = with_row(group1, row_of(i + step, 8u));
+                    group1 = with_row(group1, i + step, 8u);
                 }
                 if CHUNKS > 2u {
-                    group2 = with_row(group2, row_of(i + 2u * step, 16u));
+                    group2 = with_row(group2, i + 2u * step, 16u);
                 }
                 if CHUNKS > 3u {
-                    group3 = with_row(group3, row_of(i + 3u * step, 24u));
+                    group3 = with_row(group3, i + 3u * step, 24u);
                 }
                 i += local.outer_stride;
             }
-            part0 = plus(part0, group0);
-            part1 = plus(part1, group1);
-            part2 = plus(part2, group2);
-            part3 = plus(part3, group3);
+            part0 = with_group(part0, group0);
+            part1 = with_group(part1, group1);
+            part2 = with_group(part2, group2);
+            part3 = with_group(part3, group3);
         }
         add_part(0u, part0);
         if CHUNKS > 1u {
@@ -145,5 +123,5 @@ fn sum_gradients(w: Strip) {
 }
 
 fn sums_of(k: u32) -> Sums {
-    return Sums(sums[k], product_sums[k]);
+    return Sums(dz[k], dz_x[k]);
 }
