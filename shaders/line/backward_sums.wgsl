@@ -15,7 +15,7 @@ fn backward_sums(
     if !exists(b) {
         return;
     }
-    let p = place(b, thread);
+    let p = place_to_sum(b, thread);
     if is_live(p) {
         set_partial(p, sums_of(b, p, statistics(p).affine));
     }

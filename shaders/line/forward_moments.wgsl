@@ -15,7 +15,7 @@ fn forward_moments(
     if !exists(b) {
         return;
     }
-    let p = place(b, thread);
+    let p = place_to_sum(b, thread);
     if !is_live(p) {
         return;
     }

@@ -57,6 +57,16 @@ fn place(b: Band, k: u32) -> Place {
     return Place(b.channel + k, b.split, 0u);
 }
 
+// Of the channel that a thread sums. Where every second line starts in the middle of a pair, two bands side
+// by side share their channels, one the even, one the odd ones: so the pairs that threads load are equally
+// far apart, which a core's prefetcher follows, and else does not.
+fn place_to_sum(b: Band, thread: u32) -> Place {
+    let pair = b.channel - b.channel % (2u * WORKGROUP);
+    let is_shared = local.inner % 8u != 0u && pair + WORKGROUP < params.channels;
+    let channel = pair + 2u * thread + select(0u, 1u, pair < b.channel);
+    return Place(select(b.channel + thread, channel, is_shared), b.split, 0u);
+}
+
 fn is_live(p: Place) -> bool {
     return p.channel < params.channels;
 }

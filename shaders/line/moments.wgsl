@@ -7,7 +7,7 @@
 // One of eight quads, from the first line's start to near the last one's end.
 fn sample(b: Band, p: Place, j: u32) -> vec4f {
     let n = b.first_sample + j * (b.end_sample - 1u - b.first_sample) / 7u;
-    return load_x(pair_of(line(n, p.channel) + 7u) + j * (local.inner / 64u) * 8u).low;
+    return load_x(pair_from(line(n, p.channel)) + j * (local.inner / 64u) * 8u).low;
 }
 
 fn start_pivot(b: Band, p: Place) -> vec4f {
@@ -23,32 +23,49 @@ fn start_pivot(b: Band, p: Place) -> vec4f {
     ));
 }
 
-// Of a pair, uncounted.
-fn pair_moments(c: Cursor, i: u32, pivot: vec4f, x_value: Pair) -> Moments {
-    let d = within(c, i, Pair(x_value.low - pivot, x_value.high - pivot));
+fn deviations(v: Pair, pivot: vec4f) -> Pair {
+    return Pair(v.low - pivot, v.high - pivot);
+}
+
+// Of a pair of these, uncounted.
+fn pair_moments(d: Pair, pivot: vec4f) -> Moments {
     return Moments(0.0, pivot, d.low + d.high, d.low * d.low + d.high * d.high);
+}
+
+// Of what of a line no round has.
+fn rest_moments(c: Cursor, pivot: vec4f) -> Moments {
+    var m = Moments(f32(elements_of_rest()), pivot, vec4f(), vec4f());
+    var i = first_of_rest(c);
+    loop {
+        m = add(m, pair_moments(within(c, i, deviations(load_x(i), pivot)), pivot));
+        continuing {
+            i = next_of_rest(c, i);
+            break if i >= end_of_line(c);
+        }
+    }
+    return m;
 }
 
 // Of the next group. Its pivot may move to a value of the last round; or, where the values are two, or
 // drift, away from all of them.
 fn group_moments(c: Cursor, pivot: vec4f) -> Moments {
-    let end = c.at + rounds_of(c) * round_step();
-    let count = min(end, c.line + local.inner) - max(c.at, c.line);
-    var m = Moments(f32(count), pivot, vec4f(), vec4f());
+    let end = end_of_group(c);
+    var m = Moments(f32(end - c.at), pivot, vec4f(), vec4f());
     var last = pivot;
     var i = c.at;
     loop {
         let a = load_x(i);
-        var round = pair_moments(c, i, pivot, a);
-        if !HALVES {
-            round = add(round, pair_moments(c, i + 8u, pivot, load_x(i + 8u)));
-        }
-        m = add(m, round);
-        last = select(last, a.low, !HALVES || i >= c.line);
+        let round = pair_moments(deviations(a, pivot), pivot);
+        let b = load_x(i + 8u);
+        m = add(m, add(round, pair_moments(deviations(b, pivot), pivot)));
+        last = a.low;
         continuing {
-            i += round_step();
+            i += ROUND;
             break if i >= end;
         }
+    }
+    if has_rest(c) {
+        m = add(m, rest_moments(c, pivot));
     }
     m = toward(m, middle(last), vec4<bool>(true));
     return toward(m, step_toward_mean(m), is_far_off(m));

@@ -4,28 +4,45 @@
 // A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, gradient_sums.wgsl, pairs/gradient_sums.wgsl.
 
-fn sums_of_pair(c: Cursor, i: u32, a: Affine) -> Sums {
+fn gradient_at(i: u32, a: Affine) -> PairGradient {
     let g = gradient_of_pair(load_input(i), a, a);
     store_frozen(i, g, a, a);
-    let dz = within(c, i, g.dz);
-    let centered = within(c, i, g.centered);
-    return Sums(dz.low + dz.high, dz.low * centered.low + dz.high * centered.high);
+    return g;
+}
+
+fn sums_of_pair(g: PairGradient) -> Sums {
+    return Sums(g.dz.low + g.dz.high, g.dz.low * g.centered.low + g.dz.high * g.centered.high);
+}
+
+// Of what of a line no round has.
+fn rest_sums(c: Cursor, a: Affine) -> Sums {
+    var sums = Sums();
+    var i = first_of_rest(c);
+    loop {
+        let g = gradient_at(i, a);
+        sums = add(sums, sums_of_pair(PairGradient(within(c, i, g.dz), within(c, i, g.centered))));
+        continuing {
+            i = next_of_rest(c, i);
+            break if i >= end_of_line(c);
+        }
+    }
+    return sums;
 }
 
 fn group_sums(c: Cursor, a: Affine) -> Sums {
-    let end = c.at + rounds_of(c) * round_step();
+    let end = end_of_group(c);
     var sums = Sums();
     var i = c.at;
     loop {
-        var round = sums_of_pair(c, i, a);
-        if !HALVES {
-            round = add(round, sums_of_pair(c, i + 8u, a));
-        }
-        sums = add(sums, round);
+        let round = sums_of_pair(gradient_at(i, a));
+        sums = add(sums, add(round, sums_of_pair(gradient_at(i + 8u, a))));
         continuing {
-            i += round_step();
+            i += ROUND;
             break if i >= end;
         }
+    }
+    if has_rest(c) {
+        sums = add(sums, rest_sums(c, a));
     }
     return sums;
 }
