@@ -53,8 +53,8 @@ struct Params {
     slope: f32,
     // Batches in parts: where merged partials go, or the first of those that are merged.
     part: u32,
-    // Makes the size a multiple of 16 bytes, as uniform blocks want it.
-    pad0: u32,
+    // Threads that share a line where its gradients are summed (line mapping): 1 or 2.
+    sharers: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1

@@ -137,6 +137,11 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Whether sums over x and dy are needed.
+    fn sums_gradients(&self) -> bool {
+        matches!(self.pass, Pass::Backward | Pass::BackwardFrozen) && !self.is_elementwise()
+    }
+
     /// Whether no sum over a channel is needed.
     fn is_elementwise(&self) -> bool {
         match self.pass {
@@ -258,7 +263,7 @@ pub struct Params {
     pub count: f32,
     pub slope: f32,
     pub part: u32,
-    pub pad0: u32,
+    pub sharers: u32,
 }
 
 // Bits of `Params::flags`, as in shaders/params.wgsl.

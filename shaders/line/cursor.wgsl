@@ -1,15 +1,18 @@
-// Formula: none; the walk of a thread along the lines of its channel in a band: each in rounds of two pairs,
-// in groups of rounds, and a rest.
+// Formula: none; the walk of a thread along the lines of its channel in a band: each in rounds of two pairs
+// for each thread that shares it, in groups of rounds, and a rest, which no threads share.
 // A workgroup owns, reads, writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl.
 
-// Elements that a thread sums in a round.
-const ROUND = 16u;
 // Rounds whose sum is finished before it joins others.
 const ROUNDS_A_GROUP = 16u;
 
+// Elements of a round.
+fn round_step() -> u32 {
+    return 16u * local.sharers;
+}
+
 fn rounds_a_line() -> u32 {
-    return local.inner / ROUND;
+    return local.inner / round_step();
 }
 
 fn groups_a_line() -> u32 {
@@ -41,7 +44,7 @@ fn cursor(b: Band, p: Place) -> Cursor {
 
 // Where the rounds of the next group end.
 fn end_of_group(c: Cursor) -> u32 {
-    return c.at + ROUND * rounds_of(c);
+    return c.at + round_step() * rounds_of(c);
 }
 
 // Rounds of the next group.
@@ -80,7 +83,7 @@ fn end_of_line(c: Cursor) -> u32 {
 }
 
 fn elements_of_rest() -> u32 {
-    return local.inner % ROUND;
+    return local.inner % round_step();
 }
 
 // What of a pair is in the line.

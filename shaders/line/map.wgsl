@@ -1,14 +1,14 @@
 // Formula: the mapping of a workgroup to a band of a channels-first tensor, outer × channels × inner.
 // A workgroup owns: one split of the samples of WORKGROUP channels side by side. What is summed, each
-// thread sums over a channel of its own: none waits for another. What is written, all threads write
-// side by side, line after line, as memory has them.
+// thread sums over a channel of its own, or every second pair of one: none waits for another. What is
+// written, all threads write side by side, line after line, as memory has them.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, is a multiple of
 // a quad, and has two pairs for each thread; samples are multiples of a pair. So a line may start or end
 // in the middle of a pair: that of an odd channel starts there.
 //
 // For adapters that are cores with caches. Eight threads that read a line each are as many streams as a
-// core follows; that write one each are more. Loops end at their end, which here is in time: one that
+// core follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here is in time: one that
 // tests at its start runs once more than it has work, with all threads off.
 
 // Values of one channel in a quad.
@@ -49,7 +49,7 @@ fn channels_of(b: Band) -> u32 {
 struct Place {
     channel: u32,   // in the piece; beyond its channels for threads without work
     split: u32,
-    lane: u32,
+    lane: u32,      // of the threads that share its lines
 }
 
 // Of the band's channel `k`.
@@ -57,14 +57,14 @@ fn place(b: Band, k: u32) -> Place {
     return Place(b.channel + k, b.split, 0u);
 }
 
-// Of the channel that a thread sums. Where every second line starts in the middle of a pair, two bands side
+// Of the channel that a thread sums: the `k`-th of its band. Where every second line starts in the middle of a pair, two bands side
 // by side share their channels, one the even, one the odd ones: so the pairs that threads load are equally
 // far apart, which a core's prefetcher follows, and else does not.
-fn place_to_sum(b: Band, thread: u32) -> Place {
+fn place_to_sum(b: Band, k: u32) -> Place {
     let pair = b.channel - b.channel % (2u * WORKGROUP);
     let is_shared = local.inner % 8u != 0u && pair + WORKGROUP < params.channels;
-    let channel = pair + 2u * thread + select(0u, 1u, pair < b.channel);
-    return Place(select(b.channel + thread, channel, is_shared), b.split, 0u);
+    let channel = pair + 2u * k + select(0u, 1u, pair < b.channel);
+    return Place(select(b.channel + k, channel, is_shared), b.split, 0u);
 }
 
 fn is_live(p: Place) -> bool {

@@ -60,7 +60,7 @@ fn group_moments(c: Cursor, pivot: vec4f) -> Moments {
         m = add(m, add(round, pair_moments(deviations(b, pivot), pivot)));
         last = a.low;
         continuing {
-            i += ROUND;
+            i += round_step();
             break if i >= end;
         }
     }

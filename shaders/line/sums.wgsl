@@ -29,15 +29,16 @@ fn rest_sums(c: Cursor, a: Affine) -> Sums {
     return sums;
 }
 
-fn group_sums(c: Cursor, a: Affine) -> Sums {
+// Of the next group. Threads that share a line take every second pair.
+fn group_sums(c: Cursor, p: Place, a: Affine) -> Sums {
     let end = end_of_group(c);
     var sums = Sums();
-    var i = c.at;
+    var i = c.at + 8u * p.lane;
     loop {
         let round = sums_of_pair(gradient_at(i, a));
-        sums = add(sums, add(round, sums_of_pair(gradient_at(i + 8u, a))));
+        sums = add(sums, add(round, sums_of_pair(gradient_at(i + 8u * local.sharers, a))));
         continuing {
-            i += ROUND;
+            i += round_step();
             break if i >= end;
         }
     }
@@ -58,7 +59,7 @@ fn sums_of(b: Band, p: Place, a: Affine) -> Sums {
         let groups = min(c.groups, GROUPS_A_PART);
         var group = 0u;
         loop {
-            part = add(part, group_sums(c, a));
+            part = add(part, group_sums(c, p, a));
             next_group(&c);
             continuing {
                 group++;

@@ -21,6 +21,9 @@ pub(crate) const MAX_CHUNKS: u64 = 4;
 /// take the compiler twice as long, and four three times.
 const FEW_CHUNKS: u64 = 2;
 const MANY_CHUNKS_FROM: u64 = 8;
+/// Inner extents from which on two invocations share a line of x and one of dy where these are summed: eight
+/// lines of each are more than a core follows at once. Shorter ones end too soon for that to matter.
+const LONG_LINE: u64 = 1024;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band, one an invocation.
 pub(crate) const MAX_CHANNELS: u64 = 16;
 
@@ -34,6 +37,8 @@ pub(super) struct Choice {
     pub group: u64,
     /// Chunks of a strip.
     pub chunks: u64,
+    /// Invocations that share a line where its gradients are summed.
+    pub sharers: u64,
 }
 
 impl Choice {
@@ -43,7 +48,7 @@ impl Choice {
     }
 
     fn of(mapping: Mapping, access: Access) -> Self {
-        Self { mapping, access, rows: 1, group: 0, chunks: 1 }
+        Self { mapping, access, rows: 1, group: 0, chunks: 1, sharers: 1 }
     }
 }
 
@@ -151,7 +156,11 @@ impl<'a> Question<'a> {
             && (channels * inner).is_multiple_of(8)
             && channels * inner <= self.limit;
         let access = if inner.is_multiple_of(16) { Access::Pairs } else { Access::Halves };
-        (able && whole && self.starts_at(8)).then_some(Choice::of(Mapping::Lines, access))
+        let shared =
+            self.request.sums_gradients() && inner >= LONG_LINE && inner.is_multiple_of(32);
+        let sharers = if shared { 2 } else { 1 };
+        let line = Choice { sharers, ..Choice::of(Mapping::Lines, access) };
+        (able && whole && self.starts_at(8)).then_some(line)
     }
 
     /// Columns of any number, of whole channels.

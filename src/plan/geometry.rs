@@ -33,6 +33,8 @@ pub(super) struct Geometry {
     pub access: Access,
     /// Chunks of a strip.
     pub chunks: u64,
+    /// Invocations that share a line where its gradients are summed.
+    sharers: u64,
     /// Channels of a tile.
     group: u64,
     /// Whether the columns of a channel in a tile are apart, and those of all channels interleave.
@@ -57,6 +59,7 @@ impl Geometry {
             mapping: choice.mapping,
             access: choice.access,
             chunks: choice.chunks,
+            sharers: choice.sharers,
             group: choice.group,
             interleaved: choice.mapping == Mapping::Strips || choice.rows > 1,
             slack,
@@ -75,9 +78,13 @@ impl Geometry {
         }
     }
 
-    /// Partials of a channel that a split leaves: strips have one of each column.
+    /// Partials of a channel that a split leaves: strips have one of each column, lines of each thread.
     pub fn partials_a_split(&self) -> u64 {
-        if self.mapping == Mapping::Strips { self.inner } else { 1 }
+        match self.mapping {
+            Mapping::Strips => self.inner,
+            Mapping::Lines => self.sharers,
+            Mapping::Rows | Mapping::Columns | Mapping::Tiles => 1,
+        }
     }
 
     /// Whether a workgroup may own channels whole, where it has all of their values in one piece.
@@ -99,7 +106,8 @@ impl Geometry {
     /// whole; the walk of a channel is `walk` long, in each of `turns` pieces.
     pub fn splits(&self, adapter: &Adapter, groups: u64, walk: u64, lanes: u32, turns: u64) -> u64 {
         let room = MAX_PARTIAL_BYTES.min(adapter.max_binding / 2)
-            / (PARTIAL_ROWS * 4 * row_stride(self.shape.channels()));
+            / (PARTIAL_ROWS * 4 * row_stride(self.shape.channels()))
+            / self.partials_a_split();
         let most = match (self.elementwise, self.mapping) {
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
@@ -109,7 +117,7 @@ impl Geometry {
             // Each workgroup merges all partials of its channels: as much work as 4 rows each. A
             // multiple of four, since few workgroups on few cores leave some of them idle in the end.
             (_, Mapping::Tiles | Mapping::Strips) => {
-                (walk / 128).isqrt().next_multiple_of(4).min(room / turns / self.partials_a_split())
+                (walk / 128).isqrt().next_multiple_of(4).min(room / turns)
             }
             _ => room.min(MAX_SLOTS) / turns,
         };
@@ -294,6 +302,7 @@ impl Geometry {
             step_inner: (step % piece.inner) as u32,
             count: count as f32,
             first_position: self.position(piece) as u32,
+            sharers: self.sharers as u32,
             flags: if piece.turn == 0 { FLAG_RECORD } else { 0 },
             ..Params::default()
         }

@@ -40,6 +40,8 @@ fn shapes() -> Vec<Shape> {
             shapes.push(Shape::channels_last(outer * 37, channels as u32));
         }
     }
+    // Lines that threads share.
+    shapes.extend([Shape::ncl(8, 20, 1_056), Shape::ncl(16, 16, 2_048)]);
     // Channels beyond a small binding, which are cut.
     shapes.extend([Shape::ncl(3, 2, 2_005), Shape::ncl(1, 1, 30_000), Shape::ncl(2, 3, 1_001)]);
     shapes
@@ -161,9 +163,13 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
     });
 }
 
-/// A strip leaves a partial result of each of the short rows in a row.
+/// A strip leaves a partial result of each of the short rows in a row, a line of each thread that shares it.
 fn partials_a_split(plan: &Plan, piece: &Piece) -> u32 {
-    if plan.mapping == Mapping::Strips { piece.inner as u32 } else { 1 }
+    match plan.mapping {
+        Mapping::Strips => piece.inner as u32,
+        Mapping::Lines => plan.steps[0].params.sharers,
+        Mapping::Rows | Mapping::Columns | Mapping::Tiles => 1,
+    }
 }
 
 /// Whether positions in a channel are not kept account of.

@@ -212,7 +212,7 @@ fn the_parameter_block_is_laid_out_alike() {
         count,
         slope,
         part,
-        pad0
+        sharers
     );
     assert_eq!(members.len(), fields.len());
     for (member, (name, offset)) in members.iter().zip(fields) {

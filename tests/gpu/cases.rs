@@ -85,6 +85,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 9, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
+        // Lines that two threads share where gradients are summed.
+        Shape::ncl(8, 20, 1_056),
         // Strips of two chunks, three and four, and of more rows than are summed as one part.
         Shape::nc(70, 512),
         Shape::nc(66, 768),

@@ -134,6 +134,22 @@ fn lines_are_for_long_rows_of_channels_enough() {
     assert_eq!(splits(Shape::ncl(32, 512, 784)), 1);
 }
 
+/// Where two tensors are read; lines that are long enough, and have whole rounds of two threads.
+#[test]
+fn two_threads_share_long_lines_of_gradients() {
+    let sharers = |inner, request: Request<'_>| {
+        let plan = Plan::new(&LAVAPIPE, Shape::ncl(32, 64, inner), &request).unwrap();
+        assert_eq!(plan.mapping, Mapping::Lines);
+        plan.steps[0].params.sharers
+    };
+    let all = |pass| Request::new(pass, &[]);
+    assert_eq!([992, 1_024, 1_040, 3_136].map(|n| sharers(n, all(Pass::Backward))), [1, 2, 1, 2]);
+    assert_eq!(sharers(3_136, all(Pass::BackwardFrozen)), 2);
+    let only_dx = Request { affine_gradients: false, ..all(Pass::BackwardFrozen) };
+    assert_eq!(sharers(3_136, only_dx), 1);
+    assert_eq!([Pass::Training, Pass::Inference].map(|pass| sharers(3_136, all(pass))), [1, 1]);
+}
+
 /// A lane more only where it has work, and the adapter workgroups too few.
 #[test]
 fn channels_have_lanes_enough_to_be_busy() {
