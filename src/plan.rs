@@ -1,11 +1,12 @@
 //! From shape and adapter to dispatches: pure arithmetic, no device.
 //!
-//! A channel's values are visited in *quads* of four neighbouring elements. Five mappings bring
+//! A channel's values are visited in *quads* of four neighbouring elements. Six mappings bring
 //! threads to quads: [`Mapping::Rows`] where a quad belongs to one channel, [`Mapping::Columns`]
-//! where its elements belong to four, and [`Mapping::Lines`], [`Mapping::Strips`] or [`Mapping::Tiles`]
-//! where a software adapter should see memory in order. Either a workgroup owns its channels whole, and
-//! keeps their values ([`Path::OnChip`], one dispatch) or reads them twice ([`Path::Fused`], one
-//! dispatch), or they are split over workgroups ([`Path::Split`], two).
+//! where its elements belong to four, and [`Mapping::Lines`], [`Mapping::Runs`],
+//! [`Mapping::Strips`] or [`Mapping::Tiles`] where a software adapter should see memory in order.
+//! Either a workgroup owns its channels whole, and keeps their values ([`Path::OnChip`], one
+//! dispatch) or reads them twice ([`Path::Fused`], one dispatch), or they are split over workgroups
+//! ([`Path::Split`], two).
 
 mod adapter;
 mod choice;
@@ -17,7 +18,7 @@ use crate::{Element, Error, Shape};
 pub use adapter::Adapter;
 pub(crate) use adapter::BYTES_A_THREAD;
 #[cfg(test)]
-pub(crate) use choice::{CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_QUADS};
+pub(crate) use choice::{CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_QUADS, RUN_CHANNELS};
 use geometry::Geometry;
 pub(crate) use geometry::grid;
 
@@ -44,6 +45,8 @@ pub enum Mapping {
     /// As rows, long ones: each invocation sums a channel of its own, and all write side by side: for
     /// software adapters.
     Lines,
+    /// As lines, of any length: each invocation sums, and writes, eight channels in a row.
+    Runs,
 }
 
 /// How a quad is loaded and stored.

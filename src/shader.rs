@@ -75,6 +75,7 @@ impl Kernel {
             Mapping::Tiles => self.tile_files(),
             Mapping::Strips => self.strip_files(),
             Mapping::Lines => self.line_files(),
+            Mapping::Runs => self.run_files(),
         }
     }
 
@@ -234,11 +235,11 @@ impl Kernel {
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
                 "pairs/residual", "pairs/normalize",
-                "line/affine", "line/normalize", "line/forward_normalize"
+                "pairs/affine", "line/normalize", "line/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize", "pairs/residual", "pairs/normalize",
-                "line/affine", "line/normalize", "line/inference"
+                "pairs/affine", "line/normalize", "line/inference"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
@@ -249,7 +250,43 @@ impl Kernel {
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
-                "line/affine", "line/input", "line/backward_input"
+                "pairs/affine", "pairs/corrections", "line/input", "line/backward_input"
+            ),
+            // As in strips.
+            Kernel::ForwardOnChip | Kernel::ForwardFused
+            | Kernel::BackwardOnChip | Kernel::BackwardFused
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+                self.walk_files()
+            }
+        }
+    }
+
+    #[rustfmt::skip]
+    fn run_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "run/moments", "run/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "pairs/residual", "pairs/normalize",
+                "pairs/affine", "run/cut", "run/normalize", "run/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize", "pairs/residual", "pairs/normalize",
+                "pairs/affine", "run/cut", "run/normalize", "run/inference"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "pairs/residual", "pairs/gradient_sums",
+                "pairs/affine", "run/cut", "run/sums", "run/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "pairs/affine", "pairs/corrections", "run/cut", "run/input", "run/backward_input"
             ),
             // As in strips.
             Kernel::ForwardOnChip | Kernel::ForwardFused
@@ -460,6 +497,7 @@ impl Variant {
                 _ => wgsl!("strip/chunks_4", "strip/map", "channel_quads"),
             },
             Mapping::Lines => wgsl!("line/map", "channel_rows"),
+            Mapping::Runs => wgsl!("run/map", "channel_rows"),
         };
         let kernel = self.kernel.files(self.mapping);
         let shared: &[&str] = wgsl!("weights", "exponential");

@@ -3,7 +3,7 @@
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,
-// affine_gradients.wgsl, line/affine.wgsl, line/input.wgsl and what it needs.
+// affine_gradients.wgsl, line/input.wgsl and what it needs.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(

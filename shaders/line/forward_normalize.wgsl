@@ -2,7 +2,7 @@
 // A workgroup owns: a band. Second of two dispatches.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, moments.wgsl,
-// partial_moments.wgsl, statistics.wgsl, line/affine.wgsl, line/normalize.wgsl and what it needs.
+// partial_moments.wgsl, statistics.wgsl, pairs/affine.wgsl, line/normalize.wgsl and what it needs.
 
 fn merged_normalizer(p: Place, m: Moments) -> Normalizer {
     return normalizer(p, m, saved_running(p));

@@ -1,6 +1,6 @@
 // Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
 // A workgroup owns: a band. Reads: x, gamma, beta, running statistics. Writes: y.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, line/affine.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, pairs/affine.wgsl,
 // line/normalize.wgsl and what it needs.
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,19 +1,7 @@
 // Formula: dx and dresidual over a band (../gradient_input.wgsl).
 // A workgroup owns: a band. Reads: x, dy, residual. Writes: dx, dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, line/affine.wgsl, pairs/gradient_input.wgsl and
-// what it needs.
-
-// The means of dz, and slopes.
-var<private> corrections: array<vec2f, MAX_CHANNELS + 1u>;
-
-fn set_input_gradient(k: u32, i: InputGradient) {
-    set_affine(k, i.affine);
-    corrections[k] = vec2f(i.mean_dz.x, i.slope.x);
-}
-
-fn spread_input(a: vec4f, c: vec2f) -> InputGradient {
-    return InputGradient(spread(a), c.xxxx, c.yyyy);
-}
+// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, pairs/corrections.wgsl,
+// pairs/gradient_input.wgsl and what they need.
 
 // Of channels `k` and `k + 1` of the band.
 fn differentiate_lines(l: Lines, k: u32, thread: u32) {

@@ -7,9 +7,9 @@
 // a quad, and has two pairs for each thread; samples are multiples of a pair. So a line may start or end
 // in the middle of a pair: that of an odd channel starts there.
 //
-// For adapters that are cores with caches. Eight threads that read a line each are as many streams as a
-// core follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here is in time: one that
-// tests at its start runs once more than it has work, with all threads off.
+// For adapters that are cores with caches. Eight threads that read a line each are as many streams as a core
+// follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here
+// is in time: one that tests at its start runs once more than it has work, with all threads off.
 
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
@@ -57,9 +57,9 @@ fn place(b: Band, k: u32) -> Place {
     return Place(b.channel + k, b.split, 0u);
 }
 
-// Of the channel that a thread sums: the `k`-th of its band. Where every second line starts in the middle of a pair, two bands side
-// by side share their channels, one the even, one the odd ones: so the pairs that threads load are equally
-// far apart, which a core's prefetcher follows, and else does not.
+// Of the channel that a thread sums: the `k`-th of its band. Where every second line starts in the middle of
+// a pair, two bands side by side share their channels, one the even, one the odd ones: so the pairs that
+// threads load are equally far apart, which a core's prefetcher follows, and else does not.
 fn place_to_sum(b: Band, k: u32) -> Place {
     let pair = b.channel - b.channel % (2u * WORKGROUP);
     let is_shared = local.inner % 8u != 0u && pair + WORKGROUP < params.channels;

@@ -1,6 +1,6 @@
 // Formula: y over a band (../normalize.wgsl).
 // A workgroup owns: a band. Reads: x, residual. Writes: y.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, line/affine.wgsl, pairs/normalize.wgsl and what
+// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, pairs/affine.wgsl, pairs/normalize.wgsl and what
 // it needs.
 
 // Of channels `k` and `k + 1` of the band.

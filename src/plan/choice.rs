@@ -3,6 +3,7 @@
 
 use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Pass, Request};
 use crate::{Layout, Shape};
+use std::ops::RangeInclusive;
 
 /// Columns from which on a tile has a quad for each of 8 invocations.
 const MIN_TILE_COLUMNS: u64 = 32;
@@ -26,6 +27,13 @@ const MANY_CHUNKS_FROM: u64 = 8;
 const LONG_LINE: u64 = 1024;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band, one an invocation.
 pub(crate) const MAX_CHANNELS: u64 = 16;
+/// `MAX_CHANNELS` of shaders/run/map.wgsl: channels of a run, one run an invocation.
+pub(crate) const RUN_CHANNELS: u64 = 8;
+/// Inner extents of runs: lines have a pair of their own at least, and not so many groups of pairs that the
+/// chain of their sums is long.
+const RUN_LINES: RangeInclusive<u64> = 16..=1 << 15;
+/// Inner extents of less than four pairs: the two at a line's ends are much of it.
+const SHORT_LINE: u64 = 32;
 
 /// How threads come to the values of a shape.
 pub(super) struct Choice {
@@ -82,6 +90,11 @@ impl<'a> Question<'a> {
         self.outer * self.channels * self.inner
     }
 
+    /// Whether kernels that take seconds to compile are worth it.
+    fn is_large(&self) -> bool {
+        self.elements() >= self.adapter.tiles_from
+    }
+
     /// Whether all tensors start at multiples of `elements`.
     fn starts_at(&self, elements: u64) -> bool {
         let bytes = elements * self.request.element.size();
@@ -120,9 +133,8 @@ impl<'a> Question<'a> {
         if !self.adapter.is_cpu || self.request.weighted {
             return None;
         }
-        let large = self.elements() >= self.adapter.tiles_from;
-        let swept = || self.strip().or_else(|| self.tile()).filter(|_| large);
-        self.line().or_else(swept)
+        let swept = || self.strip().or_else(|| self.tile()).filter(|_| self.is_large());
+        self.line().or_else(|| self.run()).or_else(swept)
     }
 
     /// Columns of whole chunks.
@@ -161,6 +173,21 @@ impl<'a> Question<'a> {
         let sharers = if shared { 2 } else { 1 };
         let line = Choice { sharers, ..Choice::of(Mapping::Lines, access) };
         (able && whole && self.starts_at(8)).then_some(line)
+    }
+
+    /// Lines of any length, where channels are enough for most invocations to have eight, and bands enough to
+    /// be busy. Short lines of large tensors are faster as columns.
+    fn run(&self) -> Option<Choice> {
+        let Self { outer, channels, inner, .. } = *self;
+        let owned = RUN_CHANNELS * self.adapter.full_workgroup() as u64;
+        let able = RUN_LINES.contains(&inner)
+            && self.layout == Layout::ChannelsFirst
+            && (inner >= SHORT_LINE || !self.is_large())
+            && channels.is_multiple_of(RUN_CHANNELS)
+            && 2 * channels > owned
+            && channels.div_ceil(owned) * outer >= self.adapter.enough_workgroups()
+            && channels * inner <= self.limit;
+        (able && self.starts_at(8)).then_some(Choice::of(Mapping::Runs, Access::Pairs))
     }
 
     /// Columns of any number, of whole channels.

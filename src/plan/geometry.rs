@@ -2,7 +2,7 @@
 //! that measurements decided are here, but for those of mappings.
 
 use super::adapter::previous_power_of_two;
-use super::choice::{CHUNK_PAIRS, Choice};
+use super::choice::{CHUNK_PAIRS, Choice, RUN_CHANNELS};
 use super::{Access, Adapter, BLOCK, Mapping, Params, Piece, Request};
 use super::{FLAG_RECORD, PARTIAL_ROWS, row_stride};
 use crate::{Element, Error, Shape};
@@ -72,7 +72,7 @@ impl Geometry {
     /// What lies side by side across the channel axis: channels, or quads of columns.
     pub fn across(&self, piece: &Piece) -> u64 {
         match self.mapping {
-            Mapping::Rows | Mapping::Tiles | Mapping::Lines => piece.channels,
+            Mapping::Rows | Mapping::Tiles | Mapping::Lines | Mapping::Runs => piece.channels,
             Mapping::Columns => (piece.channels * piece.inner).div_ceil(4),
             Mapping::Strips => piece.channels * piece.inner,
         }
@@ -83,14 +83,14 @@ impl Geometry {
         match self.mapping {
             Mapping::Strips => self.inner,
             Mapping::Lines => self.sharers,
-            Mapping::Rows | Mapping::Columns | Mapping::Tiles => 1,
+            Mapping::Rows | Mapping::Columns | Mapping::Tiles | Mapping::Runs => 1,
         }
     }
 
     /// Whether a workgroup may own channels whole, where it has all of their values in one piece.
     /// In strips and lines no thread waits for another, so what all of them know is for a second dispatch.
     pub fn can_own(&self, whole: bool) -> bool {
-        whole && !matches!(self.mapping, Mapping::Strips | Mapping::Lines)
+        whole && !matches!(self.mapping, Mapping::Strips | Mapping::Lines | Mapping::Runs)
     }
 
     /// How much of that a workgroup owns.
@@ -98,6 +98,7 @@ impl Geometry {
         match self.mapping {
             Mapping::Rows | Mapping::Columns | Mapping::Lines => (workgroup / lanes) as u64,
             Mapping::Tiles => self.group,
+            Mapping::Runs => workgroup as u64 * RUN_CHANNELS,
             Mapping::Strips => self.chunks * workgroup as u64 * CHUNK_PAIRS * 8,
         }
     }
@@ -112,7 +113,9 @@ impl Geometry {
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
             (true, _) => u64::MAX,
-            (false, Mapping::Lines) => (walk * self.inner / MIN_LINE_SPLIT).min(room / turns),
+            (false, Mapping::Lines | Mapping::Runs) => {
+                (walk * self.inner / MIN_LINE_SPLIT).min(room / turns)
+            }
             _ if groups >= adapter.enough_workgroups() => 1,
             // Each workgroup merges all partials of its channels: as much work as 4 rows each. A
             // multiple of four, since few workgroups on few cores leave some of them idle in the end.
@@ -136,7 +139,7 @@ impl Geometry {
 
     /// Of a walk, what a split has a multiple of for each lane.
     fn unit(&self) -> u64 {
-        if self.mapping == Mapping::Lines { 1 } else { BLOCK }
+        if matches!(self.mapping, Mapping::Lines | Mapping::Runs) { 1 } else { BLOCK }
     }
 
     /// Workgroup size and lanes. Workgroups are full, whatever there is to do: see
@@ -152,14 +155,14 @@ impl Geometry {
                 let side = (quads.clamp(1, 64) as u32).next_power_of_two().min(full);
                 (full, (full / side).min(most_lanes))
             }
-            Mapping::Tiles | Mapping::Strips | Mapping::Lines => (full, 1),
+            Mapping::Tiles | Mapping::Strips | Mapping::Lines | Mapping::Runs => (full, 1),
         }
     }
 
     /// Lanes enough to keep what they walk, `most` quads each at most: `across` and `walk` are those
     /// of the largest piece, each of which has whole channels.
     pub fn on_chip(&self, adapter: &Adapter, across: u64, walk: u64, most: u64) -> Option<OnChip> {
-        let sweeps = matches!(self.mapping, Mapping::Tiles | Mapping::Strips | Mapping::Lines);
+        let sweeps = !matches!(self.mapping, Mapping::Rows | Mapping::Columns);
         if most == 0 || walk == 0 || sweeps {
             return None;
         }

@@ -42,6 +42,8 @@ fn shapes() -> Vec<Shape> {
     }
     // Lines that threads share.
     shapes.extend([Shape::ncl(8, 20, 1_056), Shape::ncl(16, 16, 2_048)]);
+    // Runs that go on through several samples and groups.
+    shapes.extend([Shape::ncl(8, 40, 1_001), Shape::ncl(20, 72, 1_003)]);
     // Channels beyond a small binding, which are cut.
     shapes.extend([Shape::ncl(3, 2, 2_005), Shape::ncl(1, 1, 30_000), Shape::ncl(2, 3, 1_001)]);
     shapes
@@ -142,6 +144,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                     let columns = piece.channels * piece.inner;
                     (columns.div_ceil(4), plan.workgroup / plan.lanes)
                 }
+                Mapping::Runs => (piece.channels, plan.workgroup * RUN_CHANNELS as u32),
                 Mapping::Tiles => {
                     assert!(p.group as u64 * piece.inner <= MAX_COLUMNS, "{shape}: {step:?}");
                     (piece.channels, p.group)
@@ -168,13 +171,13 @@ fn partials_a_split(plan: &Plan, piece: &Piece) -> u32 {
     match plan.mapping {
         Mapping::Strips => piece.inner as u32,
         Mapping::Lines => plan.steps[0].params.sharers,
-        Mapping::Rows | Mapping::Columns | Mapping::Tiles => 1,
+        Mapping::Rows | Mapping::Columns | Mapping::Tiles | Mapping::Runs => 1,
     }
 }
 
 /// Whether positions in a channel are not kept account of.
 fn sweeps(plan: &Plan) -> bool {
-    matches!(plan.mapping, Mapping::Tiles | Mapping::Strips | Mapping::Lines)
+    !matches!(plan.mapping, Mapping::Rows | Mapping::Columns)
 }
 
 /// The slot and channel that follow those of a piece.

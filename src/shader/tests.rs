@@ -2,6 +2,7 @@
 
 use super::pipeline::layout_entries;
 use super::*;
+use crate::plan::RUN_CHANNELS;
 use crate::plan::{BLOCK, CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS, Params};
 use std::mem::offset_of;
 use wgpu::naga;
@@ -59,7 +60,7 @@ pub fn variants() -> Vec<Variant> {
     ];
     for (kernel, pass) in kernels.into_iter().filter(|(kernel, _)| !needs_barriers.contains(kernel))
     {
-        for mapping in [Mapping::Strips, Mapping::Lines] {
+        for mapping in [Mapping::Strips, Mapping::Lines, Mapping::Runs] {
             for element in [Element::F32, Element::F16, Element::BF16] {
                 let (pairs, features) = (Access::Pairs, Features::plain());
                 let plain = plain(kernel, pass, mapping, pairs, element, features);
@@ -271,6 +272,8 @@ fn constants_of_both_sides_agree() {
     }
     let (lines, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Lines).unwrap());
     assert_eq!(constant_of(&lines, "MAX_CHANNELS") as u64, MAX_CHANNELS);
+    let (runs, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Runs).unwrap());
+    assert_eq!(constant_of(&runs, "MAX_CHANNELS") as u64, RUN_CHANNELS);
     assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
     for (name, row) in [
         ("ROW_GAMMA", Row::Gamma as u32),

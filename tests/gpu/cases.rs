@@ -87,6 +87,12 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(3, 24, 4_500),
         // Lines that two threads share where gradients are summed.
         Shape::ncl(8, 20, 1_056),
+        // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one
+        // part; of every place in a pair; and long, of more than are summed as one group, split.
+        Shape::ncl(8, 40, 49),
+        Shape::ncl(40, 48, 17),
+        Shape::ncl(4, 72, 33),
+        Shape::ncl(18, 40, 1_001),
         // Strips of two chunks, three and four, and of more rows than are summed as one part.
         Shape::nc(70, 512),
         Shape::nc(66, 768),
@@ -106,7 +112,7 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 8] = [
+pub const SOME: [Shape; 9] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
@@ -114,6 +120,7 @@ pub const SOME: [Shape; 8] = [
     Shape::channels_last(333, 7),
     Shape::channels_last(520, 32),
     Shape::ncl(8, 20, 132),
+    Shape::ncl(8, 40, 35),
     Shape::ncl(3, 2, 20_000),
 ];
 

@@ -8,7 +8,7 @@ use wgpu_batchnorm::{BatchNorm, BatchNormDescriptor, Context, Shape, wgpu};
 
 /// A shape for each mapping, of which two are split over workgroups.
 const SHAPES: [Shape; 3] =
-    [Shape::ncl(3, 2, 20_000), Shape::nchw(8, 16, 7, 7), Shape::channels_last(9_000, 24)];
+    [Shape::ncl(3, 2, 20_000), Shape::nchw(8, 40, 7, 7), Shape::channels_last(9_000, 24)];
 
 fn data(shape: Shape) -> (Vec<f32>, Vec<f32>) {
     let n = shape.elements() as usize;

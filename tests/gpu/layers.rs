@@ -65,14 +65,16 @@ fn constant_channels_give_beta() {
     let beta = [0.1, -2.0, 3.7, 1e-3, 0.0];
     for shape in [
         Shape::nchw(3, 5, 7, 7),
+        Shape::nchw(8, 40, 7, 7),
         Shape::nchw(9, 5, 16, 16),
         Shape::ncl(1, 5, 50_000),
         Shape::channels_last(1_001, 5),
     ] {
         let value = |i: u64| constants[(i / shape.inner() % 5) as usize];
         let x: Vec<f32> = (0..shape.elements()).map(value).collect();
-        let state = State::new(device, 5);
-        state.set(context.queue(), Row::Beta, &beta).unwrap();
+        let state = State::new(device, shape.channels());
+        let repeated = |five: [f32; 5]| five.repeat(shape.channels() as usize / 5);
+        state.set(context.queue(), Row::Beta, &repeated(beta)).unwrap();
         let x = context.upload(&x).unwrap();
         let y = context.zeros(shape.elements()).unwrap();
         let dx = context.zeros(shape.elements()).unwrap();
@@ -92,9 +94,9 @@ fn constant_channels_give_beta() {
             assert_eq!(y.to_bits(), beta.to_bits(), "{shape} y[{i}]");
         }
         let variance = context.download(state.range(Row::RunningVar)).unwrap();
-        assert_eq!(variance, [0.0; 5], "{shape}");
+        assert_eq!(variance, repeated([0.0; 5]), "{shape}");
         let mean = context.download(state.range(Row::RunningMean)).unwrap();
-        assert_eq!(mean, constants, "{shape}");
+        assert_eq!(mean, repeated(constants), "{shape}");
         assert!(context.download(&dx).unwrap().iter().all(|v| v.is_finite()));
     }
 }

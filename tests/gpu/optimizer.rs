@@ -82,6 +82,7 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         Shape::channels_last(521, 33),
         Shape::channels_last(1_040, 32),
         Shape::ncl(8, 20, 260),
+        Shape::ncl(8, 40, 49),
     ];
     let mut layers = Vec::new();
     let mut paths = Vec::new();
@@ -101,6 +102,7 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         (Mapping::Tiles, &[Path::Fused, Path::Split]),
         (Mapping::Strips, &[Path::Split]),
         (Mapping::Lines, &[Path::Split]),
+        (Mapping::Runs, &[Path::Split]),
     ] {
         for &path in its_paths {
             assert!(paths.contains(&(mapping, path)), "no {mapping:?}, {path:?}: {paths:?}");

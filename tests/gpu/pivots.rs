@@ -83,6 +83,8 @@ pub fn pivots_move() {
         Shape::ncl(1, 64, 10_240),
         Shape::ncl(16, 8, 2_048),
         Shape::ncl(40, 10, 196),
+        Shape::ncl(40, 48, 49),
+        Shape::ncl(8, 40, 2_047),
     ] {
         let m = shape.count();
         let normals = Random(9).normals(shape.elements() as usize, 0.0);
@@ -314,6 +316,7 @@ fn pivots_are_near_the_mean() {
         Shape::ncl(1, 300, 32),
         Shape::ncl(5, 300, 49),
         Shape::ncl(8, 300, 64),
+        Shape::ncl(8, 320, 49),
         Shape::ncl(2, 20, 10_000),
         Shape::channels_last(20_000, 20),
         Shape::channels_last(20_000, 32),

@@ -16,7 +16,10 @@ use wgpu_batchnorm::{
 /// Shapes of up to 20,000 elements, more of them small, with a batch of two values at least.
 fn shapes() -> impl Strategy<Value = Shape> {
     let extent = || prop_oneof![1u64..10, 1u64..70, Just(64u64), Just(256u64), 1u64..600];
-    (extent(), extent(), extent(), any::<bool>())
+    let any_extents = (extent(), extent(), extent(), any::<bool>());
+    // Channels enough for runs, which few others have.
+    let runs = (1u64..24, (3u64..10).prop_map(|eights| 8 * eights), 14u64..70, Just(true));
+    prop_oneof![4 => any_extents.boxed(), 1 => runs.boxed()]
         .prop_map(|(outer, channels, inner, first)| match first {
             true => Shape::channels_first(outer, channels as u32, inner),
             false => Shape::channels_last(outer * inner, channels as u32),

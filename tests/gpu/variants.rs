@@ -93,6 +93,7 @@ fn some_cases_agree_without_features() {
         let of = |shape| Case { descriptor: descriptor.clone(), ..Case::new(shape) };
         as_it_is.check_all(&[of(Shape::ncl(6, 9, 64)), of(Shape::nc(96, 20))]);
         tiles.check_all(&[of(Shape::channels_last(1_000, 64)), of(Shape::ncl(6, 20, 256))]);
+        as_it_is.check_all(&[of(Shape::ncl(8, 40, 49))]);
     }
 }
 
@@ -105,6 +106,7 @@ fn tensors_beyond_one_binding_agree() {
     let shapes = [
         Shape::ncl(40, 8, 100),
         Shape::ncl(40, 7, 99),
+        Shape::ncl(40, 40, 49),
         Shape::ncl(3, 12, 4_000),
         Shape::ncl(3, 5, 4_001),
         Shape::ncl(2, 2, 40_000),

@@ -134,6 +134,36 @@ fn lines_are_for_long_rows_of_channels_enough() {
     assert_eq!(splits(Shape::ncl(32, 512, 784)), 1);
 }
 
+/// Whole pairs of a run of eight channels, however long their lines are; threads most of which have a run; bands
+/// enough to be busy. Short lines are swept where that is worth compiling, and longer ones of quads are lines.
+#[test]
+fn runs_are_for_lines_of_any_length() {
+    let mapping = |adapter, shape, pass, offset: u64| {
+        Plan::new(&adapter, shape, &Request::new(pass, &[0, offset])).unwrap().mapping
+    };
+    let training = |shape| mapping(LARGE, shape, Pass::Training, 0);
+    for inner in [16, 17, 31, 32, 49, 64, 127, 198, 1_001, (1 << 15) - 1] {
+        assert_eq!(training(Shape::ncl(8, 40, inner)), Mapping::Runs, "{inner}");
+    }
+    for pass in PASSES {
+        assert_eq!(mapping(LARGE, Shape::ncl(8, 64, 49), pass, 32), Mapping::Runs);
+    }
+    assert_eq!(training(Shape::ncl(8, 40, 15)), Mapping::Rows);
+    assert_eq!(training(Shape::ncl(8, 40, (1 << 15) + 1)), Mapping::Rows);
+    assert_eq!(training(Shape::ncl(8, 40, 196)), Mapping::Lines);
+    assert_eq!(training(Shape::ncl(256, 64, 31)), Mapping::Tiles);
+    // Channels, samples, an offset, the order of axes that are not so.
+    assert_eq!(training(Shape::ncl(8, 41, 49)), Mapping::Rows);
+    assert_eq!(training(Shape::ncl(8, 32, 49)), Mapping::Rows);
+    assert_eq!(training(Shape::ncl(7, 40, 49)), Mapping::Rows);
+    assert_eq!(mapping(LARGE, Shape::ncl(8, 40, 49), Pass::Training, 16), Mapping::Rows);
+    assert_ne!(training(Shape::channels_last(8 * 49, 40)), Mapping::Runs);
+    assert_ne!(mapping(GPU, Shape::ncl(8, 40, 49), Pass::Training, 0), Mapping::Runs);
+    let plan = |shape| Plan::new(&LARGE, shape, &Request::new(Pass::Training, &[])).unwrap();
+    assert_eq!(plan(Shape::ncl(64, 64, 1_001)).slots, 7);
+    assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 1);
+}
+
 /// Where two tensors are read; lines that are long enough, and have whole rounds of two threads.
 #[test]
 fn two_threads_share_long_lines_of_gradients() {

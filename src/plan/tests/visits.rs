@@ -3,7 +3,7 @@
 use super::*;
 
 /// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
-/// shaders/walk/map_columns.wgsl and the map.wgsl of shaders/tile, strip and line go about it.
+/// shaders/walk/map_columns.wgsl and the map.wgsl of shaders/tile, strip, line and run go about it.
 fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
     let p = step.params;
     let mut elements = Vec::new();

@@ -1,6 +1,6 @@
-// Formula: none; what normalises each of a band's channels (../normalize.wgsl), in four values.
-// A workgroup owns: a band. Reads and writes: memory of each thread's own.
-// Needs: line/map.wgsl, normalize.wgsl.
+// Formula: none; what normalises each of the channels that a thread writes (../normalize.wgsl), in four values.
+// A workgroup owns: its channels. Reads and writes: memory of each thread's own.
+// Needs: line/map.wgsl or run/map.wgsl, normalize.wgsl.
 
 // And one beyond, which nothing is made of.
 var<private> affines: array<vec4f, MAX_CHANNELS + 1u>;

@@ -1,0 +1,26 @@
+// Formula: Σdy and Σdy·(x − mean) of one split of each channel (gradient_sums.wgsl).
+// A workgroup owns: a band. First of two dispatches.
+// Reads: x, dy, saved or running statistics. Writes: one partial a channel and split; frozen, dx.
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,
+// run/sums.wgsl and what it needs.
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_sums(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    local = params;
+    let r = run(id.y * grid.x + id.x, thread);
+    if !exists(r) {
+        return;
+    }
+    for (var k = 0u; k < MAX_CHANNELS; k++) {
+        set_affine(k, statistics(place(r, k)).affine);
+    }
+    sum_gradients(r);
+    for (var k = 0u; k < MAX_CHANNELS; k++) {
+        let sums = all_sums[k];
+        set_partial(place(r, k), Sums(sums.xxxx, sums.yyyy));
+    }
+}

@@ -1,0 +1,126 @@
+// Formula: the mapping of a workgroup to a band of a channels-first tensor, outer × channels × inner, whose
+// lines, the values of a channel in a sample, are of any length.
+// A workgroup owns: one split of the samples of 8·WORKGROUP channels side by side; of these each thread has a
+// run: eight in a row, which start and end with a pair of quads, however long a line is.
+// Reads and writes: the per-channel rows of state and work, for its channels.
+// Needs: params.wgsl and tensor/pairs.wgsl. Channels are a multiple of eight, and a line has 16 values at least.
+//
+// For adapters that are cores with caches. Threads wait for no other, and load each pair once: one in which a
+// line ends serves the next as well.
+
+// Values of one channel in a quad.
+const VALUES_A_QUAD = 4u;
+// Channels of a run.
+const MAX_CHANNELS = 8u;
+// Elements whose sum is finished before it joins others; and so many lines likewise, or as many as have as many
+// elements.
+const GROUP = 512u;
+const LINES_A_PART = 16u;
+
+fn lines_a_part() -> u32 {
+    return clamp(2u * GROUP / local.inner, 1u, LINES_A_PART);
+}
+
+struct Run {
+    channel: u32,       // first, in the piece
+    first_sample: u32,
+    end_sample: u32,
+    split: u32,
+}
+
+fn run(workgroup: u32, thread: u32) -> Run {
+    let owned = WORKGROUP * MAX_CHANNELS;
+    let bands = (params.channels + owned - 1u) / owned;
+    let split = workgroup / bands;
+    let first_sample = min(split * params.chunk, params.outer);
+    let end_sample = min(first_sample + params.chunk, params.outer);
+    let channel = (workgroup % bands) * owned + thread * MAX_CHANNELS;
+    return Run(channel, first_sample, end_sample, split);
+}
+
+// A grid of two dimensions may hold workgroups beyond the last, and the last band fewer runs than threads.
+fn exists(r: Run) -> bool {
+    return r.split < params.splits && r.channel < params.channels;
+}
+
+// The last splits may have no samples.
+fn is_empty(r: Run) -> bool {
+    return r.first_sample >= r.end_sample;
+}
+
+struct Place {
+    channel: u32,   // in the piece
+    split: u32,
+    lane: u32,
+}
+
+// Of the run's channel `k`.
+fn place(r: Run, k: u32) -> Place {
+    return Place(r.channel + k, r.split, 0u);
+}
+
+fn is_live(p: Place) -> bool {
+    return true;
+}
+
+// The sum over the values of a channel in a quad, in every component.
+fn across(v: vec4f) -> vec4f {
+    return vec4f((v.x + v.y) + (v.z + v.w));
+}
+
+// All quads are whole.
+fn keep(q: Quad, v: vec4f) -> vec4f {
+    return v;
+}
+
+// Elements of the piece.
+struct Line {
+    start: u32,
+    end: u32,
+}
+
+// Of the run's channel `k`.
+fn line(r: Run, sample: u32, k: u32) -> Line {
+    let start = sample * local.outer_stride + (r.channel + k) * local.inner;
+    return Line(start, start + local.inner);
+}
+
+// The first pair that starts in a line, and the one that it ends in, or that follows it: between them are
+// those that are the line's alone.
+fn first_pair(l: Line) -> u32 {
+    return (l.start + 7u) / 8u * 8u;
+}
+
+fn end_pair(l: Line) -> u32 {
+    return l.end / 8u * 8u;
+}
+
+// Before the first. What starts with a pair shares none with the line before: then nothing of this is in it,
+// nor where there is no such pair, and the number wraps.
+fn before(l: Line) -> u32 {
+    return first_pair(l) - 8u;
+}
+
+// What a line's last element is in.
+fn last_pair(l: Line) -> u32 {
+    return (l.end - 1u) / 8u * 8u;
+}
+
+// Whether a line ends in the middle of a pair, which is the first of the next line then.
+fn is_cut(l: Line) -> bool {
+    return l.end % 8u != 0u;
+}
+
+// Which elements from `i` on are in a line.
+fn is_within(l: Line, i: u32) -> vec4<bool> {
+    let at = vec4u(i) + vec4u(0u, 1u, 2u, 3u);
+    return (at >= vec4u(l.start)) & (at < vec4u(l.end));
+}
+
+// What of a pair is in a line, and 0 for the rest.
+fn within(l: Line, i: u32, v: Pair) -> Pair {
+    return Pair(
+        select(vec4f(), v.low, is_within(l, i)),
+        select(vec4f(), v.high, is_within(l, i + 4u)),
+    );
+}

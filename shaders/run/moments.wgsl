@@ -1,0 +1,138 @@
+// Formula: the moments of a run's channels (../moments.wgsl), in groups of pairs, lines, and parts of lines,
+// so that no chain of roundings is long. The pivot starts as the median of medians of values from all over
+// the lines; after each part it may move.
+// A workgroup owns: a band. Reads: x. Writes: nothing.
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, moments.wgsl, block_moments.wgsl.
+
+// Of the part of each channel's lines at hand: sum and squares about the pivot of those before, whose count,
+// pivot, sum and squares come next.
+var<private> part_moments: array<vec2f, MAX_CHANNELS>;
+var<private> pivots: array<f32, MAX_CHANNELS>;
+var<private> all_moments: array<vec4f, MAX_CHANNELS>;
+
+fn unpacked(v: vec4f) -> Moments {
+    let scale = 1.0 / f32(VALUES_A_QUAD);
+    return Moments(v.x, v.yyyy, v.zzzz * scale, v.wwww * scale);
+}
+
+// One of eight quads, from the first line's start to near the last one's end.
+fn sample(r: Run, k: u32, j: u32) -> vec4f {
+    let l = line(r, r.first_sample + j * (r.end_sample - 1u - r.first_sample) / 7u, k);
+    return load_x(first_pair(l) + j * ((end_pair(l) - first_pair(l)) / 64u) * 8u).low;
+}
+
+fn start_pivot(r: Run, k: u32) -> f32 {
+    return middle(middle_of_eight(
+        sample(r, k, 0u),
+        sample(r, k, 1u),
+        sample(r, k, 2u),
+        sample(r, k, 3u),
+        sample(r, k, 4u),
+        sample(r, k, 5u),
+        sample(r, k, 6u),
+        sample(r, k, 7u),
+    )).x;
+}
+
+struct Deviations {
+    sum: vec4f,
+    squares: vec4f,
+}
+
+fn deviations(d: Pair) -> Deviations {
+    return Deviations(d.low + d.high, d.low * d.low + d.high * d.high);
+}
+
+fn sum_of(a: Deviations, b: Deviations) -> Deviations {
+    return Deviations(a.sum + b.sum, a.squares + b.squares);
+}
+
+fn off(v: Pair, pivot: vec4f) -> Pair {
+    return Pair(v.low - pivot, v.high - pivot);
+}
+
+// Of a line. `cut` is the pair that the line before ended in, and then the one that this one does.
+fn line_deviations(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> Deviations {
+    let end = end_pair(l);
+    var total = deviations(within(l, before(l), off(*cut, pivot)));
+    var i = first_pair(l);
+    loop {
+        let end_of_group = min(i + GROUP, end);
+        var group = Deviations();
+        loop {
+            group = sum_of(group, deviations(off(load_x(i), pivot)));
+            continuing {
+                i += 8u;
+                break if i >= end_of_group;
+            }
+        }
+        total = sum_of(total, group);
+        continuing {
+            break if i >= end;
+        }
+    }
+    *cut = load_x(last_pair(l));
+    return sum_of(total, deviations(within(l, i, off(*cut, pivot))));
+}
+
+fn sum_lines(r: Run, sample: u32) {
+    var cut = Pair();
+    for (var k = 0u; k < MAX_CHANNELS; k++) {
+        let d = line_deviations(line(r, sample, k), vec4f(pivots[k]), &cut);
+        part_moments[k] += vec2f(across(d.sum).x, across(d.squares).x);
+    }
+}
+
+// The value of a few of a part's samples that is nearest to its mean.
+fn candidate(r: Run, k: u32, first: u32, end: u32, m: Moments) -> vec4f {
+    let mean = m.pivot + across(m.sum) / m.count;
+    var best = m.pivot;
+    for (var j = 0u; j < 3u; j++) {
+        let v = load_x(first_pair(line(r, first + j * (end - 1u - first) / 2u, k)));
+        best = nearer(mean, best, nearest_across(mean, v.low));
+        best = nearer(mean, best, nearest_across(mean, v.high));
+    }
+    return best;
+}
+
+// A part of samples more. Its pivot may move to one of its values; or, where they are two, or drift, away from
+// all of them.
+fn join_parts(r: Run, first: u32, end: u32) {
+    let count = f32((end - first) * local.inner);
+    for (var k = 0u; k < MAX_CHANNELS; k++) {
+        var m = unpacked(vec4f(count, pivots[k], part_moments[k]));
+        m = toward(m, candidate(r, k, first, end, m), vec4<bool>(true));
+        m = toward(m, step_toward_mean(m), is_far_off(m));
+        m = merge(unpacked(all_moments[k]), m);
+        all_moments[k] = vec4f(m.count, m.pivot.x, across(m.sum).x, across(m.squares).x);
+        pivots[k] = m.pivot.x;
+        part_moments[k] = vec2f();
+    }
+}
+
+// Leaves them in `all_moments`.
+fn sum_moments(r: Run) {
+    if is_empty(r) {
+        return;
+    }
+    for (var k = 0u; k < MAX_CHANNELS; k++) {
+        pivots[k] = start_pivot(r, k);
+    }
+    let step = lines_a_part();
+    var n = r.first_sample;
+    loop {
+        let first = n;
+        let end = min(n + step, r.end_sample);
+        loop {
+            sum_lines(r, n);
+            continuing {
+                n++;
+                break if n >= end;
+            }
+        }
+        join_parts(r, first, end);
+        continuing {
+            break if n >= r.end_sample;
+        }
+    }
+}

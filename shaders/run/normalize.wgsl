@@ -1,0 +1,32 @@
+// Formula: y over a run (../normalize.wgsl).
+// A workgroup owns: a band. Reads: x, residual. Writes: y.
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, pairs/affine.wgsl, run/cut.wgsl, pairs/normalize.wgsl
+// and what it needs.
+
+// Of channel `k`, with what its last pair has of the next.
+fn normalize_line(l: Line, k: u32) {
+    let a = spread(affines[k]);
+    let end = end_pair(l);
+    var i = first_pair(l);
+    loop {
+        store_y(i, normalized_pair(load_x(i), residual_of(i), a, a));
+        continuing {
+            i += 8u;
+            break if i >= end;
+        }
+    }
+    if is_cut(l) {
+        let next = spread(affines[k + 1u]);
+        let low = chosen(next, a, is_within(l, i));
+        let high = chosen(next, a, is_within(l, i + 4u));
+        store_y(i, normalized_pair(load_x(i), residual_of(i), low, high));
+    }
+}
+
+fn normalize(r: Run) {
+    for (var n = r.first_sample; n < r.end_sample; n++) {
+        for (var k = 0u; k < MAX_CHANNELS; k++) {
+            normalize_line(line(r, n, k), k);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// Formula: Σdz and Σdz·(x − mean) of a run's channels (../gradient_sums.wgsl), in groups of pairs, lines, and
+// parts of lines, so that no chain of roundings is long. Through frozen statistics, which are constants, also
+// dx and dresidual on the way.
+// A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, run/cut.wgsl, gradient_sums.wgsl, pairs/affine.wgsl,
+// pairs/gradient_sums.wgsl.
+
+// Of the part of each channel's lines at hand, and of those before.
+var<private> part_sums: array<vec2f, MAX_CHANNELS>;
+var<private> all_sums: array<vec2f, MAX_CHANNELS>;
+
+fn sums_of_pair(g: PairGradient) -> Sums {
+    return Sums(g.dz.low + g.dz.high, g.dz.low * g.centered.low + g.dz.high * g.centered.high);
+}
+
+// Of what of a pair is in a line, which may be nothing.
+fn sums_within(l: Line, i: u32, g: PairGradient) -> Sums {
+    return sums_of_pair(PairGradient(within(l, i, g.dz), within(l, i, g.centered)));
+}
+
+fn sums_at(i: u32, a: Affine) -> Sums {
+    let g = gradient_of_pair(load_input(i), a, a);
+    store_frozen(i, g, a, a);
+    return sums_of_pair(g);
+}
+
+// Of the pair at a line's end, if some of it is the next one's.
+fn store_frozen_cut(l: Line, i: u32, v: PairInput, a: Affine, next: Affine) {
+    if FROZEN && is_cut(l) {
+        let low = chosen(next, a, is_within(l, i));
+        let high = chosen(next, a, is_within(l, i + 4u));
+        store_frozen(i, gradient_of_pair(v, low, high), low, high);
+    }
+}
+
+// The sums of channel `k`'s line. `cut` is the pair that the line before ended in, and then the one that this
+// one does.
+fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
+    let a = spread(affines[k]);
+    let end = end_pair(l);
+    var total = sums_within(l, before(l), gradient_of_pair(*cut, a, a));
+    var i = first_pair(l);
+    loop {
+        let end_of_group = min(i + GROUP, end);
+        var group = Sums();
+        loop {
+            group = add(group, sums_at(i, a));
+            continuing {
+                i += 8u;
+                break if i >= end_of_group;
+            }
+        }
+        total = add(total, group);
+        continuing {
+            break if i >= end;
+        }
+    }
+    *cut = load_input(last_pair(l));
+    store_frozen_cut(l, i, *cut, a, spread(affines[k + 1u]));
+    return add(total, sums_within(l, i, gradient_of_pair(*cut, a, a)));
+}
+
+fn sum_lines(r: Run, sample: u32) {
+    var cut = PairInput();
+    for (var k = 0u; k < MAX_CHANNELS; k++) {
+        let sums = whole(sums_of_line(line(r, sample, k), k, &cut));
+        part_sums[k] += vec2f(sums.dz.x, sums.dz_x.x);
+    }
+}
+
+fn join_parts() {
+    for (var k = 0u; k < MAX_CHANNELS; k++) {
+        all_sums[k] += part_sums[k];
+        part_sums[k] = vec2f();
+    }
+}
+
+// Leaves them in `all_sums`.
+fn sum_gradients(r: Run) {
+    if is_empty(r) {
+        return;
+    }
+    let step = lines_a_part();
+    var n = r.first_sample;
+    loop {
+        let end = min(n + step, r.end_sample);
+        loop {
+            sum_lines(r, n);
+            continuing {
+                n++;
+                break if n >= end;
+            }
+        }
+        join_parts();
+        continuing {
+            break if n >= r.end_sample;
+        }
+    }
+}
