@@ -145,6 +145,20 @@ impl<'a> Request<'a> {
         matches!(self.pass, Pass::Backward | Pass::BackwardFrozen) && !self.is_elementwise()
     }
 
+    /// What runs, in order.
+    fn kernels(&self, path: Path) -> &'static [Kernel] {
+        match (self.pass, path) {
+            (Pass::Inference, _) => &[Kernel::Inference],
+            (Pass::BackwardFrozen, _) if self.is_elementwise() => &[Kernel::BackwardInput],
+            (Pass::Training, Path::OnChip) => &[Kernel::ForwardOnChip],
+            (Pass::Training, Path::Fused) => &[Kernel::ForwardFused],
+            (Pass::Training, Path::Split) => &[Kernel::ForwardMoments, Kernel::ForwardNormalize],
+            (_, Path::OnChip) => &[Kernel::BackwardOnChip],
+            (_, Path::Fused) => &[Kernel::BackwardFused],
+            (_, Path::Split) => &[Kernel::BackwardSums, Kernel::BackwardInput],
+        }
+    }
+
     /// Whether no sum over a channel is needed.
     fn is_elementwise(&self) -> bool {
         match self.pass {
@@ -304,11 +318,12 @@ impl Plan {
         let on_chip = geometry.on_chip(adapter, across, walk, most_kept);
         let (workgroup, lanes) =
             on_chip.map_or(geometry.workgroup(adapter, across, walk), |o| (o.workgroup, o.lanes));
-        let owned = geometry.owned(workgroup, lanes);
+        let owned = |kernel| geometry.owned(kernel, workgroup, lanes);
+        let groups = across.div_ceil(owned(request.kernels(Path::Split)[0]));
         let elementwise = request.is_elementwise();
         let splits = match on_chip {
             Some(_) => 1,
-            None => geometry.splits(adapter, across.div_ceil(owned), walk, lanes, turns),
+            None => geometry.splits(adapter, groups, walk, lanes, turns),
         };
         let path = match on_chip {
             Some(_) => Path::OnChip,
@@ -337,17 +352,7 @@ impl Plan {
         if path == Path::Split && !elementwise {
             plan.slots = (splits * turns * geometry.partials_a_split()) as u32;
         }
-        let kernels: &[Kernel] = match (request.pass, path) {
-            (Pass::Inference, _) => &[Kernel::Inference],
-            (Pass::BackwardFrozen, _) if elementwise => &[Kernel::BackwardInput],
-            (Pass::Training, Path::OnChip) => &[Kernel::ForwardOnChip],
-            (Pass::Training, Path::Fused) => &[Kernel::ForwardFused],
-            (Pass::Training, Path::Split) => &[Kernel::ForwardMoments, Kernel::ForwardNormalize],
-            (_, Path::OnChip) => &[Kernel::BackwardOnChip],
-            (_, Path::Fused) => &[Kernel::BackwardFused],
-            (_, Path::Split) => &[Kernel::BackwardSums, Kernel::BackwardInput],
-        };
-        for &kernel in kernels {
+        for &kernel in request.kernels(path) {
             for (index, piece) in plan.pieces.iter().enumerate() {
                 let merges_only = kernel == Kernel::BackwardInput && !request.walks_twice();
                 if merges_only && piece.turn > 0 {
@@ -355,7 +360,7 @@ impl Plan {
                 }
                 let splits = if merges_only { 1 } else { splits };
                 let params = geometry.params(piece, lanes, splits, plan.slots);
-                let total = geometry.across(piece).div_ceil(owned) * splits;
+                let total = geometry.across(piece).div_ceil(owned(kernel)) * splits;
                 let workgroups = grid(total, adapter.max_workgroups)?;
                 plan.steps.push(Step { kernel, piece: index, workgroups, params });
             }

@@ -1,5 +1,5 @@
 // Formula: dx from the merged partials (gradient_input.wgsl); dγ, dβ.
-// A workgroup owns: a band. Second of two dispatches.
+// A workgroup owns: a run. Second of two dispatches.
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics, where the
 // first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,
@@ -12,14 +12,15 @@ fn backward_input(
     @builtin(local_invocation_index) thread: u32,
 ) {
     local = params;
-    let r = run(id.y * grid.x + id.x, thread);
+    let r = shared_run(id.y * grid.x + id.x);
     if !exists(r) {
         return;
     }
     for (var k = 0u; k < MAX_CHANNELS; k++) {
         let p = place(r, k);
         let sums = whole(add_partials(p));
-        if records(p) {
+        // One thread records a channel, and all know it.
+        if records(p) && k % WORKGROUP == thread {
             record_gradients(p, statistics(p), sums);
         }
         if differentiates() {
@@ -27,6 +28,6 @@ fn backward_input(
         }
     }
     if differentiates() {
-        differentiate(r);
+        differentiate(r, thread);
     }
 }

@@ -11,7 +11,7 @@ fn backward_sums(
     @builtin(local_invocation_index) thread: u32,
 ) {
     local = params;
-    let r = run(id.y * grid.x + id.x, thread);
+    let r = own_run(id.y * grid.x + id.x, thread);
     if !exists(r) {
         return;
     }

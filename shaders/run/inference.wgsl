@@ -10,7 +10,7 @@ fn inference(
     @builtin(local_invocation_index) thread: u32,
 ) {
     local = params;
-    let r = run(id.y * grid.x + id.x, thread);
+    let r = own_run(id.y * grid.x + id.x, thread);
     if !exists(r) {
         return;
     }

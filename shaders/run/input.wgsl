@@ -1,5 +1,5 @@
 // Formula: dx and dresidual over a run (../gradient_input.wgsl).
-// A workgroup owns: a band. Reads: x, dy, residual. Writes: dx, dresidual.
+// A workgroup owns: a run. Reads: x, dy, residual. Writes: dx, dresidual.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, run/cut.wgsl, pairs/corrections.wgsl,
 // pairs/gradient_input.wgsl and what they need.
 
@@ -15,31 +15,31 @@ fn chosen_input(otherwise: InputGradient, a: InputGradient, is_a: vec4<bool>) ->
     );
 }
 
-// Of channel `k`, with what its last pair has of the next.
-fn differentiate_line(l: Line, k: u32) {
+// Of the pair at `i` of a sample of the run, which is of one channel, or of two.
+fn differentiate_pair(sample: u32, i: u32) {
+    let v = load_input(sample + i);
+    // Half a value off any integer is enough to round right.
+    let k = u32((f32(i) + 0.5) / f32(local.inner));
     let a = input_gradient_of_channel(k);
-    let end = end_pair(l);
-    var i = first_pair(l);
-    loop {
-        store_gradients(i, gradient_of_pair(load_input(i), a.affine, a.affine), a, a);
-        continuing {
-            i += 8u;
-            break if i >= end;
-        }
-    }
-    if is_cut(l) {
-        let v = load_input(i);
-        let next = input_gradient_of_channel(k + 1u);
-        let low = chosen_input(next, a, is_within(l, i));
-        let high = chosen_input(next, a, is_within(l, i + 4u));
-        store_gradients(i, gradient_of_pair(v, low.affine, high.affine), low, high);
-    }
+    let next = input_gradient_of_channel(k + 1u);
+    let l = Line(0u, (k + 1u) * local.inner);
+    let low = chosen_input(next, a, is_within(l, i));
+    let high = chosen_input(next, a, is_within(l, i + 4u));
+    store_gradients(sample + i, gradient_of_pair(v, low.affine, high.affine), low, high);
 }
 
-fn differentiate(r: Run) {
+// Threads write side by side: x, dy and dx of eight threads, each of a run of its own, are more streams than a
+// core follows.
+fn differentiate(r: Run, thread: u32) {
     for (var n = r.first_sample; n < r.end_sample; n++) {
-        for (var k = 0u; k < MAX_CHANNELS; k++) {
-            differentiate_line(line(r, n, k), k);
+        let sample = line(r, n, 0u).start;
+        var i = 8u * thread;
+        loop {
+            differentiate_pair(sample, i);
+            continuing {
+                i += 8u * WORKGROUP;
+                break if i >= MAX_CHANNELS * local.inner;
+            }
         }
     }
 }

@@ -1,24 +1,25 @@
-// Formula: the mapping of a workgroup to a band of a channels-first tensor, outer × channels × inner, whose
-// lines, the values of a channel in a sample, are of any length.
-// A workgroup owns: one split of the samples of 8·WORKGROUP channels side by side; of these each thread has a
-// run: eight in a row, which start and end with a pair of quads, however long a line is.
+// Formula: the mapping of a workgroup to a channels-first tensor, outer × channels × inner, whose lines, the
+// values of a channel in a sample, are of any length.
+// A workgroup owns: one split of the samples of a band of runs side by side. A run is eight channels in a row:
+// in each sample their lines start and end with a pair of quads, however long they are. What is summed, and y,
+// each thread goes through in a run of its own; dx all threads write side by side, over one run.
 // Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl and tensor/pairs.wgsl. Channels are a multiple of eight, and a line has 16 values at least.
+// Needs: params.wgsl and tensor/pairs.wgsl. Channels are a multiple of eight, and a line has a whole pair.
 //
-// For adapters that are cores with caches. Threads wait for no other, and load each pair once: one in which a
-// line ends serves the next as well.
+// For adapters that are cores with caches. No thread waits for another, and each pair is loaded once: one in
+// which a line ends serves the next as well.
 
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
 // Channels of a run.
 const MAX_CHANNELS = 8u;
-// Elements whose sum is finished before it joins others; and so many lines likewise, or as many as have as many
-// elements.
-const GROUP = 512u;
+// Elements of a line whose sum is finished before it joins others; and lines likewise, at most.
+const ELEMENTS_A_GROUP = 512u;
 const LINES_A_PART = 16u;
 
+// Fewer long ones, so that pivots may move.
 fn lines_a_part() -> u32 {
-    return clamp(2u * GROUP / local.inner, 1u, LINES_A_PART);
+    return clamp(2u * ELEMENTS_A_GROUP / local.inner, 1u, LINES_A_PART);
 }
 
 struct Run {
@@ -28,14 +29,25 @@ struct Run {
     split: u32,
 }
 
-fn run(workgroup: u32, thread: u32) -> Run {
-    let owned = WORKGROUP * MAX_CHANNELS;
+// Of as many runs side by side as a workgroup has, the `k`-th.
+fn run(workgroup: u32, runs: u32, k: u32) -> Run {
+    let owned = runs * MAX_CHANNELS;
     let bands = (params.channels + owned - 1u) / owned;
     let split = workgroup / bands;
     let first_sample = min(split * params.chunk, params.outer);
     let end_sample = min(first_sample + params.chunk, params.outer);
-    let channel = (workgroup % bands) * owned + thread * MAX_CHANNELS;
+    let channel = (workgroup % bands) * owned + k * MAX_CHANNELS;
     return Run(channel, first_sample, end_sample, split);
+}
+
+// Each thread's own.
+fn own_run(workgroup: u32, thread: u32) -> Run {
+    return run(workgroup, WORKGROUP, thread);
+}
+
+// One of all threads.
+fn shared_run(workgroup: u32) -> Run {
+    return run(workgroup, 1u, 0u);
 }
 
 // A grid of two dimensions may hold workgroups beyond the last, and the last band fewer runs than threads.

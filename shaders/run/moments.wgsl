@@ -57,7 +57,7 @@ fn line_deviations(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> Deviation
     var total = deviations(within(l, before(l), off(*cut, pivot)));
     var i = first_pair(l);
     loop {
-        let end_of_group = min(i + GROUP, end);
+        let end_of_group = min(i + ELEMENTS_A_GROUP, end);
         var group = Deviations();
         loop {
             group = sum_of(group, deviations(off(load_x(i), pivot)));

@@ -41,7 +41,7 @@ fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
     var total = sums_within(l, before(l), gradient_of_pair(*cut, a, a));
     var i = first_pair(l);
     loop {
-        let end_of_group = min(i + GROUP, end);
+        let end_of_group = min(i + ELEMENTS_A_GROUP, end);
         var group = Sums();
         loop {
             group = add(group, sums_at(i, a));

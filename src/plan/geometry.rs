@@ -3,7 +3,7 @@
 
 use super::adapter::previous_power_of_two;
 use super::choice::{CHUNK_PAIRS, Choice, RUN_CHANNELS};
-use super::{Access, Adapter, BLOCK, Mapping, Params, Piece, Request};
+use super::{Access, Adapter, BLOCK, Kernel, Mapping, Params, Piece, Request};
 use super::{FLAG_RECORD, PARTIAL_ROWS, row_stride};
 use crate::{Element, Error, Shape};
 
@@ -93,11 +93,13 @@ impl Geometry {
         whole && !matches!(self.mapping, Mapping::Strips | Mapping::Lines | Mapping::Runs)
     }
 
-    /// How much of that a workgroup owns.
-    pub fn owned(&self, workgroup: u32, lanes: u32) -> u64 {
+    /// How much of that a workgroup owns: a run for each invocation, but where x, dy and dx of eight of these
+    /// are more streams than a core follows.
+    pub fn owned(&self, kernel: Kernel, workgroup: u32, lanes: u32) -> u64 {
         match self.mapping {
             Mapping::Rows | Mapping::Columns | Mapping::Lines => (workgroup / lanes) as u64,
             Mapping::Tiles => self.group,
+            Mapping::Runs if kernel == Kernel::BackwardInput => RUN_CHANNELS,
             Mapping::Runs => workgroup as u64 * RUN_CHANNELS,
             Mapping::Strips => self.chunks * workgroup as u64 * CHUNK_PAIRS * 8,
         }

@@ -144,7 +144,11 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                     let columns = piece.channels * piece.inner;
                     (columns.div_ceil(4), plan.workgroup / plan.lanes)
                 }
-                Mapping::Runs => (piece.channels, plan.workgroup * RUN_CHANNELS as u32),
+                Mapping::Runs => {
+                    let shared = step.kernel == Kernel::BackwardInput;
+                    let runs = if shared { 1 } else { plan.workgroup };
+                    (piece.channels, runs * RUN_CHANNELS as u32)
+                }
                 Mapping::Tiles => {
                     assert!(p.group as u64 * piece.inner <= MAX_COLUMNS, "{shape}: {step:?}");
                     (piece.channels, p.group)
