@@ -53,7 +53,11 @@ fn a_few_cases() {
         done("a few", crate::pivots::the_pivot_of_a_few_is_nearest_to_the_mean);
         done("merges", crate::pivots::merged_sets_keep_a_value_or_take_the_middle);
         done("poison", crate::accuracy::poison_stays_in_its_channel);
-        crate::pivots::near_the_mean(&[Shape::nc(64, 500), Shape::ncl(8, 300, 64)]);
+        crate::pivots::near_the_mean(&[
+            Shape::nc(64, 500),
+            Shape::ncl(8, 300, 64),
+            Shape::ncl(8, 320, 49),
+        ]);
         done("moves", crate::pivots::pivots_move);
         if concerns(&["walk/moments", "block_moments"]) {
             done("weighty values", crate::pivots::only_weighty_values_are_pivots);
@@ -146,7 +150,7 @@ fn quick(file: &str) -> Vec<Planned> {
         let files = ["params", "exponential", "element/f16", "element/bf16", "tensor/scalar_half"];
         let more =
             ["tensor/vec4", "tensor/scalar", "tile/map", "walk/map_rows", "walk/map_columns"];
-        let pairs = ["strip/map", "line/map", "words/pair_half"];
+        let pairs = ["strip/map", "line/map", "run/map", "words/pair_half"];
         let last = ["walk/sums", "walk/kept", "activation/gelu", "words/half", "words/f32"];
         let all = files.iter().chain(&more).chain(&pairs).chain(&last);
         return all.flat_map(|file| quick(file)).collect();
@@ -169,9 +173,12 @@ fn quick(file: &str) -> Vec<Planned> {
         ("tensor", "vec4") => {
             [fused(rows(4)), fused(columns(0)), in_place(4), in_place(0)].concat()
         }
-        ("tensor", "pairs") | ("pairs", _) => [in_order(strips()), in_order(lines())].concat(),
+        ("tensor", "pairs") | ("pairs", _) => {
+            [in_order(strips()), in_order(lines()), in_order(runs())].concat()
+        }
         ("strip", _) => [in_order(strips()), strip_grids()].concat(),
         ("line", _) => [in_order(lines()), line_grids()].concat(),
+        ("run", _) => [in_order(runs()), run_grids()].concat(),
         ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
         ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
         ("walk", "forward_on_chip" | "backward_on_chip" | "kept") => {
@@ -194,7 +201,7 @@ fn quick(file: &str) -> Vec<Planned> {
             [columns(0), options(), strips(), pieces(), renormalized()].concat()
         }
         ("", "channel_rows") => {
-            [rows(0), options(), tiles(), lines(), pieces(), renormalized()].concat()
+            [rows(0), options(), tiles(), lines(), runs(), pieces(), renormalized()].concat()
         }
         ("", "settings") => renormalized(),
         ("", "weights") => [weighted(true), weighted(false), pieces()].concat(),
@@ -208,6 +215,7 @@ fn quick(file: &str) -> Vec<Planned> {
             tiles(),
             strips(),
             lines(),
+            runs(),
             weighted(false),
             activations("activation/leaky_relu"),
             tails(),
@@ -452,6 +460,16 @@ fn lines() -> Vec<Planned> {
     ]
 }
 
+fn runs() -> Vec<Planned> {
+    vec![
+        planned(Tiles, 0, Shape::ncl(8, 40, 49)),
+        (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(40, 48, 35)) }),
+        planned(Tiles, 0, Shape::ncl(9, 72, 33)),
+        planned(Tiles, 0, Shape::ncl(17, 40, 1_001)),
+        planned(TilePieces, 0, Shape::ncl(40, 40, 49)),
+    ]
+}
+
 /// Cases as they are, and some of them fused, renormalized and of halves.
 fn in_order(cases: Vec<Planned>) -> Vec<Planned> {
     let few: Vec<Planned> = cases.iter().take(2).cloned().collect();
@@ -482,6 +500,10 @@ fn strip_grids() -> Vec<Planned> {
 fn line_grids() -> Vec<Planned> {
     let of = |shape| (TileGrids, Case { in_place: true, ..Case::new(shape) });
     vec![of(Shape::ncl(67, 8, 1_024)), of(Shape::ncl(130, 10, 1_028))]
+}
+
+fn run_grids() -> Vec<Planned> {
+    vec![(TileGrids, Case { in_place: true, ..Case::new(Shape::ncl(67, 40, 257)) })]
 }
 
 fn pieces() -> Vec<Planned> {
