@@ -230,7 +230,7 @@ impl Kernel {
         match self {
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "line/cursor", "line/moments", "line/forward_moments"
+                "pairs/moments", "line/cursor", "line/moments", "line/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
@@ -266,7 +266,7 @@ impl Kernel {
         match self {
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "run/moments", "run/forward_moments"
+                "pairs/moments", "run/moments", "run/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",

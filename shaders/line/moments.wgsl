@@ -2,7 +2,8 @@
 // groups, so that no chain of roundings is long. The pivot starts as the median of medians of values
 // from all over the lines; after each group it may move.
 // A workgroup owns: a band. Reads: x. Writes: nothing.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, moments.wgsl, block_moments.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, moments.wgsl, block_moments.wgsl,
+// pairs/moments.wgsl.
 
 // One of eight quads, from the first line's start to near the last one's end.
 fn sample(b: Band, p: Place, j: u32) -> vec4f {
@@ -21,15 +22,6 @@ fn start_pivot(b: Band, p: Place) -> vec4f {
         sample(b, p, 6u),
         sample(b, p, 7u),
     ));
-}
-
-fn deviations(v: Pair, pivot: vec4f) -> Pair {
-    return Pair(v.low - pivot, v.high - pivot);
-}
-
-// Of a pair of these, uncounted.
-fn pair_moments(d: Pair, pivot: vec4f) -> Moments {
-    return Moments(0.0, pivot, d.low + d.high, d.low * d.low + d.high * d.high);
 }
 
 // Of what of a line no round has.

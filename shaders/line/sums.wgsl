@@ -10,10 +10,6 @@ fn gradient_at(i: u32, a: Affine) -> PairGradient {
     return g;
 }
 
-fn sums_of_pair(g: PairGradient) -> Sums {
-    return Sums(g.dz.low + g.dz.high, g.dz.low * g.centered.low + g.dz.high * g.centered.high);
-}
-
 // Of what of a line no round has.
 fn rest_sums(c: Cursor, a: Affine) -> Sums {
     var sums = Sums();

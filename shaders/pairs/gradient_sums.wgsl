@@ -1,4 +1,4 @@
-// Formula: dz and x − mean of a pair of quads (../gradient_sums.wgsl).
+// Formula: dz and x − mean of a pair of quads, and their sums (../gradient_sums.wgsl).
 // A workgroup owns: its channels. Reads: x, dy, residual.
 // Writes: for frozen statistics, which are constants, dx = γ·inv_std·dz and dresidual on the way.
 // Needs: params.wgsl, tensor/pairs.wgsl, normalize.wgsl, gradient_sums.wgsl, pairs/residual.wgsl.
@@ -31,6 +31,10 @@ fn gradient_of_pair(v: PairInput, low: Affine, high: Affine) -> PairGradient {
     let g = gradient(v.x.low, v.dy.low, v.residual.low, low);
     let h = gradient(v.x.high, v.dy.high, v.residual.high, high);
     return PairGradient(Pair(g.dz, h.dz), Pair(g.centered, h.centered));
+}
+
+fn sums_of_pair(g: PairGradient) -> Sums {
+    return Sums(g.dz.low + g.dz.high, g.dz.low * g.centered.low + g.dz.high * g.centered.high);
 }
 
 // Through constants dx needs no sums.

@@ -2,7 +2,7 @@
 // so that no chain of roundings is long. The pivot starts as the median of medians of values from all over
 // the lines; after each part it may move.
 // A workgroup owns: a band. Reads: x. Writes: nothing.
-// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, moments.wgsl, block_moments.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, moments.wgsl, block_moments.wgsl, pairs/moments.wgsl.
 
 // Of the part of each channel's lines at hand: sum and squares about the pivot of those before, whose count,
 // pivot, sum and squares come next.
@@ -34,52 +34,35 @@ fn start_pivot(r: Run, k: u32) -> f32 {
     )).x;
 }
 
-struct Deviations {
-    sum: vec4f,
-    squares: vec4f,
-}
-
-fn deviations(d: Pair) -> Deviations {
-    return Deviations(d.low + d.high, d.low * d.low + d.high * d.high);
-}
-
-fn sum_of(a: Deviations, b: Deviations) -> Deviations {
-    return Deviations(a.sum + b.sum, a.squares + b.squares);
-}
-
-fn off(v: Pair, pivot: vec4f) -> Pair {
-    return Pair(v.low - pivot, v.high - pivot);
-}
-
-// Of a line. `cut` is the pair that the line before ended in, and then the one that this one does.
-fn line_deviations(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> Deviations {
+// Of a line, uncounted. `cut` is the pair that the line before ended in, and then the one that this one does.
+fn line_moments(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> Moments {
     let end = end_pair(l);
-    var total = deviations(within(l, before(l), off(*cut, pivot)));
+    var total = pair_moments(within(l, before(l), deviations(*cut, pivot)), pivot);
     var i = first_pair(l);
     loop {
         let end_of_group = min(i + ELEMENTS_A_GROUP, end);
-        var group = Deviations();
+        var group = Moments(0.0, pivot, vec4f(), vec4f());
         loop {
-            group = sum_of(group, deviations(off(load_x(i), pivot)));
+            group = add(group, pair_moments(deviations(load_x(i), pivot), pivot));
             continuing {
                 i += 8u;
                 break if i >= end_of_group;
             }
         }
-        total = sum_of(total, group);
+        total = add(total, group);
         continuing {
             break if i >= end;
         }
     }
     *cut = load_x(last_pair(l));
-    return sum_of(total, deviations(within(l, i, off(*cut, pivot))));
+    return add(total, pair_moments(within(l, i, deviations(*cut, pivot)), pivot));
 }
 
 fn sum_lines(r: Run, sample: u32) {
     var cut = Pair();
     for (var k = 0u; k < MAX_CHANNELS; k++) {
-        let d = line_deviations(line(r, sample, k), vec4f(pivots[k]), &cut);
-        part_moments[k] += vec2f(across(d.sum).x, across(d.squares).x);
+        let m = line_moments(line(r, sample, k), vec4f(pivots[k]), &cut);
+        part_moments[k] += vec2f(across(m.sum).x, across(m.squares).x);
     }
 }
 

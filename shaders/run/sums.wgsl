@@ -9,10 +9,6 @@
 var<private> part_sums: array<vec2f, MAX_CHANNELS>;
 var<private> all_sums: array<vec2f, MAX_CHANNELS>;
 
-fn sums_of_pair(g: PairGradient) -> Sums {
-    return Sums(g.dz.low + g.dz.high, g.dz.low * g.centered.low + g.dz.high * g.centered.high);
-}
-
 // Of what of a pair is in a line, which may be nothing.
 fn sums_within(l: Line, i: u32, g: PairGradient) -> Sums {
     return sums_of_pair(PairGradient(within(l, i, g.dz), within(l, i, g.centered)));
