@@ -175,12 +175,15 @@ impl<'a> Question<'a> {
         (able && whole && self.starts_at(8)).then_some(line)
     }
 
-    /// Lines of any length, where channels are enough for most invocations to have eight, and bands enough to
-    /// be busy. Short lines of large tensors are faster as columns.
+    /// Lines of any length, where channels are enough for most invocations to have eight, bands enough to be
+    /// busy, and a run has a pair for each invocation, since they share one where dx is written. Short lines of
+    /// large tensors are faster as columns.
     fn run(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
-        let owned = RUN_CHANNELS * self.adapter.full_workgroup() as u64;
+        let side = self.adapter.full_workgroup() as u64;
+        let owned = RUN_CHANNELS * side;
         let able = RUN_LINES.contains(&inner)
+            && inner >= side
             && self.layout == Layout::ChannelsFirst
             && (inner >= SHORT_LINE || !self.is_large())
             && channels.is_multiple_of(RUN_CHANNELS)

@@ -15,7 +15,7 @@ enum Plan {
     Software,
     Gpu,
     Tiles,
-    /// Tiles by workgroups of many subgroups, which a software adapter runs in turn.
+    /// By workgroups of many subgroups, which a software adapter runs in turn.
     WideTiles,
     /// Of little memory a binding.
     Pieces,
@@ -467,6 +467,7 @@ fn runs() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(9, 72, 33)),
         planned(Tiles, 0, Shape::ncl(17, 40, 1_001)),
         planned(TilePieces, 0, Shape::ncl(40, 40, 49)),
+        planned(WideTiles, 0, Shape::ncl(8, 264, 65)),
     ]
 }
 

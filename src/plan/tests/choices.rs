@@ -159,6 +159,10 @@ fn runs_are_for_lines_of_any_length() {
     assert_eq!(mapping(LARGE, Shape::ncl(8, 40, 49), Pass::Training, 16), Mapping::Rows);
     assert_ne!(training(Shape::channels_last(8 * 49, 40)), Mapping::Runs);
     assert_ne!(mapping(GPU, Shape::ncl(8, 40, 49), Pass::Training, 0), Mapping::Runs);
+    // A pair for each thread.
+    let wide = Adapter { subgroup: 32, ..LARGE };
+    assert_eq!(mapping(wide, Shape::ncl(8, 136, 31), Pass::Training, 0), Mapping::Rows);
+    assert_eq!(mapping(wide, Shape::ncl(8, 136, 33), Pass::Training, 0), Mapping::Runs);
     let plan = |shape| Plan::new(&LARGE, shape, &Request::new(Pass::Training, &[])).unwrap();
     assert_eq!(plan(Shape::ncl(64, 64, 1_001)).slots, 7);
     assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 1);
