@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// A test that says nothing for so long hangs; each case says that it is done.
 const SILENCE: Duration = Duration::from_secs(45);
 
+/// The same before any kernel is in the cache.
+const FIRST_SILENCE: Duration = Duration::from_secs(300);
+
 /// The tests that most mutants are killed by.
 const QUICK: &str = "mutants::a_few_cases";
 
@@ -118,11 +121,21 @@ impl Suite {
             SUITES.iter().flat_map(|&(_, suites)| suites).copied().collect();
         suites.sort_unstable();
         suites.dedup();
-        let passes = self.passes(folder, "", QUICK)
-            && self.constants_agree(folder)
-            && !self.notice(folder, "", &suites)
-            && (quick || !self.notice(folder, "", &OTHERS));
-        if passes { Ok(()) } else { Err("the tests fail without a mutant".into()) }
+        suites.insert(0, QUICK);
+        if !quick {
+            suites.extend(OTHERS);
+        }
+        let fails = |tests: &str, how: &str| format!("without a mutant, `{tests}` {how}");
+        if !self.constants_agree(folder) {
+            return Err(fails("shader::", "fails"));
+        }
+        suites.into_iter().try_for_each(|tests| {
+            match run(self.gpu(folder, "", tests), FIRST_SILENCE) {
+                Some((true, _)) => Ok(()),
+                Some((false, output)) => Err(format!("{output}\n{}", fails(tests, "fails"))),
+                None => Err(fails(tests, "hangs")),
+            }
+        })
     }
 
     /// Whether a test notices the mutant; nothing if it is no mutant. `folder` has the shaders, of which
@@ -166,7 +179,7 @@ impl Suite {
     fn constants_agree(&self, folder: &Path) -> bool {
         let mut command = Command::new(&self.unit_tests);
         command.arg("shader::").env("WGPU_BATCHNORM_SHADERS", folder);
-        matches!(run(command), Some((true, _)))
+        matches!(run(command, SILENCE), Some((true, _)))
     }
 
     fn notice(&self, folder: &Path, file: &str, suites: &[&str]) -> bool {
@@ -174,6 +187,10 @@ impl Suite {
     }
 
     fn passes(&self, folder: &Path, file: &str, tests: &str) -> bool {
+        matches!(run(self.gpu(folder, file, tests), SILENCE), Some((true, _)))
+    }
+
+    fn gpu(&self, folder: &Path, file: &str, tests: &str) -> Command {
         let mut command = Command::new(&self.gpu_tests);
         command
             .args([tests, "--include-ignored", "--nocapture", "--test-threads", "1"])
@@ -183,7 +200,7 @@ impl Suite {
             .env("MESA_SHADER_CACHE_DIR", &self.caches)
             // Most of the time goes into compiling kernels that run once.
             .env("GALLIVM_PERF", "nopt");
-        matches!(run(command), Some((true, _)))
+        command
     }
 
     /// What the modules with the marked file are in short; nothing if one is not valid.
@@ -192,7 +209,7 @@ impl Suite {
         command
             .args(["--exact", "shader::tests::modules_in_short", "--nocapture"])
             .env("WGPU_BATCHNORM_SHADERS", folder);
-        let (success, output) = run(command)?;
+        let (success, output) = run(command, SILENCE)?;
         let line = output.lines().find_map(|line| line.strip_prefix("modules: "));
         line.filter(|_| success).map(str::to_owned)
     }
@@ -203,9 +220,9 @@ fn marked(text: &str) -> String {
     format!("// mutant\n{text}\n")
 }
 
-/// Whether a command succeeds, and what it prints; nothing if it hangs. What does not fit a pipe
-/// would make it hang, so that output goes to a file.
-fn run(mut command: Command) -> Option<(bool, String)> {
+/// Whether a command succeeds, and what it prints; nothing if it is silent for too long. What does
+/// not fit a pipe would make it hang, so that output goes to a file.
+fn run(mut command: Command, silence: Duration) -> Option<(bool, String)> {
     let unique = format!("{:?}", std::thread::current().id()).replace(['(', ')'], "_");
     let path = std::env::temp_dir().join(format!("mutate_{}_{unique}", std::process::id()));
     let output = fs::File::create(&path).ok()?;
@@ -221,7 +238,7 @@ fn run(mut command: Command) -> Option<(bool, String)> {
         if now != length {
             (heard, length) = (Instant::now(), now);
         }
-        if heard.elapsed() > SILENCE {
+        if heard.elapsed() > silence {
             let _ = child.kill();
             let _ = child.wait();
             break None;
