@@ -24,6 +24,9 @@ fn input_gradient(p: Place, s: Statistics, sums: Sums) -> InputGradient {
 }
 
 fn input_gradient_of(g: Gradient, i: InputGradient) -> vec4f {
+    if FROZEN {
+        return i.affine.scale * g.dz;
+    }
     return i.affine.scale * ((g.dz - i.mean_dz) - g.centered * i.slope);
 }
 

@@ -45,7 +45,8 @@ pub enum Mapping {
     /// As rows, long ones: each invocation sums a channel of its own, and all write side by side: for
     /// software adapters.
     Lines,
-    /// As lines, of any length: each invocation sums, and writes, eight channels in a row.
+    /// As lines, of any length: each invocation sums, and normalizes, eight channels in a row; dx all write side
+    /// by side.
     Runs,
 }
 

@@ -1,5 +1,5 @@
 // Formula: dx from the merged partials (gradient_input.wgsl); dγ, dβ.
-// A workgroup owns: a run. Second of two dispatches.
+// A workgroup owns: a run, which its threads share. Second of two dispatches.
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics, where the
 // first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,

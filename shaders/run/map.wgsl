@@ -6,20 +6,21 @@
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. Channels are a multiple of eight, and a line has a whole pair.
 //
-// For adapters that are cores with caches. No thread waits for another, and each pair is loaded once: one in
-// which a line ends serves the next as well.
+// For adapters that are cores with caches. No thread waits for another, and a pair in which a line ends is
+// loaded once: it serves the next as well.
 
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
 // Channels of a run.
 const MAX_CHANNELS = 8u;
-// Elements of a line whose sum is finished before it joins others; and lines likewise, at most.
-const ELEMENTS_A_GROUP = 512u;
-const LINES_A_PART = 16u;
+// Elements of a line whose sum is finished before it joins others: of 16 pairs, and of 16 such groups.
+const ELEMENTS_A_GROUP = 128u;
+const ELEMENTS_A_PART = 2048u;
+// Lines likewise, at most. Of long ones a part is a single line, since a pivot moves between parts alone.
+const LINES_A_PART = 8u;
 
-// Fewer long ones, so that pivots may move.
 fn lines_a_part() -> u32 {
-    return clamp(2u * ELEMENTS_A_GROUP / local.inner, 1u, LINES_A_PART);
+    return clamp(ELEMENTS_A_PART / local.inner, 1u, LINES_A_PART);
 }
 
 struct Run {
@@ -107,8 +108,8 @@ fn end_pair(l: Line) -> u32 {
     return l.end / 8u * 8u;
 }
 
-// Before the first. What starts with a pair shares none with the line before: then nothing of this is in it,
-// nor where there is no such pair, and the number wraps.
+// Before the first. What starts with a pair shares none with the line before: then nothing of this one is in
+// the line, nor where the number wraps, at the first element.
 fn before(l: Line) -> u32 {
     return first_pair(l) - 8u;
 }

@@ -4,8 +4,8 @@
 // A workgroup owns: a band. Reads: x. Writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, moments.wgsl, block_moments.wgsl, pairs/moments.wgsl.
 
-// Of the part of each channel's lines at hand: sum and squares about the pivot of those before, whose count,
-// pivot, sum and squares come next.
+// Of each channel's part at hand: sum and squares about its pivot. Of the parts before: count, pivot, sum and
+// squares.
 var<private> part_moments: array<vec2f, MAX_CHANNELS>;
 var<private> pivots: array<f32, MAX_CHANNELS>;
 var<private> all_moments: array<vec4f, MAX_CHANNELS>;
@@ -18,7 +18,8 @@ fn unpacked(v: vec4f) -> Moments {
 // One of eight quads, from the first line's start to near the last one's end.
 fn sample(r: Run, k: u32, j: u32) -> vec4f {
     let l = line(r, r.first_sample + j * (r.end_sample - 1u - r.first_sample) / 7u, k);
-    return load_x(first_pair(l) + j * ((end_pair(l) - first_pair(l)) / 64u) * 8u).low;
+    let pairs = (end_pair(l) - first_pair(l)) / 8u;
+    return load_x(first_pair(l) + j * pairs / 8u * 8u).low;
 }
 
 fn start_pivot(r: Run, k: u32) -> f32 {
@@ -34,28 +35,47 @@ fn start_pivot(r: Run, k: u32) -> f32 {
     )).x;
 }
 
-// Of a line, uncounted. `cut` is the pair that the line before ended in, and then the one that this one does.
+// Of whole pairs, one at least; uncounted, as all below.
+fn group_moments(first: u32, end: u32, pivot: vec4f) -> Moments {
+    var group = Moments(0.0, pivot, vec4f(), vec4f());
+    var i = first;
+    loop {
+        group = add(group, pair_moments(deviations(load_x(i), pivot), pivot));
+        continuing {
+            i += 8u;
+            break if i >= end;
+        }
+    }
+    return group;
+}
+
+fn part_of_line(first: u32, end: u32, pivot: vec4f) -> Moments {
+    var part = Moments(0.0, pivot, vec4f(), vec4f());
+    var i = first;
+    loop {
+        part = add(part, group_moments(i, min(i + ELEMENTS_A_GROUP, end), pivot));
+        continuing {
+            i += ELEMENTS_A_GROUP;
+            break if i >= end;
+        }
+    }
+    return part;
+}
+
+// `cut` is the pair that the line before ended in, and then the one that this one does.
 fn line_moments(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> Moments {
     let end = end_pair(l);
     var total = pair_moments(within(l, before(l), deviations(*cut, pivot)), pivot);
     var i = first_pair(l);
     loop {
-        let end_of_group = min(i + ELEMENTS_A_GROUP, end);
-        var group = Moments(0.0, pivot, vec4f(), vec4f());
-        loop {
-            group = add(group, pair_moments(deviations(load_x(i), pivot), pivot));
-            continuing {
-                i += 8u;
-                break if i >= end_of_group;
-            }
-        }
-        total = add(total, group);
+        total = add(total, part_of_line(i, min(i + ELEMENTS_A_PART, end), pivot));
         continuing {
+            i += ELEMENTS_A_PART;
             break if i >= end;
         }
     }
     *cut = load_x(last_pair(l));
-    return add(total, pair_moments(within(l, i, deviations(*cut, pivot)), pivot));
+    return add(total, pair_moments(within(l, end, deviations(*cut, pivot)), pivot));
 }
 
 fn sum_lines(r: Run, sample: u32) {

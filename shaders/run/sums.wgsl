@@ -29,6 +29,33 @@ fn store_frozen_cut(l: Line, i: u32, v: PairInput, a: Affine, next: Affine) {
     }
 }
 
+// Of whole pairs, one at least.
+fn sums_of_group(first: u32, end: u32, a: Affine) -> Sums {
+    var group = Sums();
+    var i = first;
+    loop {
+        group = add(group, sums_at(i, a));
+        continuing {
+            i += 8u;
+            break if i >= end;
+        }
+    }
+    return group;
+}
+
+fn sums_of_part(first: u32, end: u32, a: Affine) -> Sums {
+    var part = Sums();
+    var i = first;
+    loop {
+        part = add(part, sums_of_group(i, min(i + ELEMENTS_A_GROUP, end), a));
+        continuing {
+            i += ELEMENTS_A_GROUP;
+            break if i >= end;
+        }
+    }
+    return part;
+}
+
 // The sums of channel `k`'s line. `cut` is the pair that the line before ended in, and then the one that this
 // one does.
 fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
@@ -37,23 +64,15 @@ fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
     var total = sums_within(l, before(l), gradient_of_pair(*cut, a, a));
     var i = first_pair(l);
     loop {
-        let end_of_group = min(i + ELEMENTS_A_GROUP, end);
-        var group = Sums();
-        loop {
-            group = add(group, sums_at(i, a));
-            continuing {
-                i += 8u;
-                break if i >= end_of_group;
-            }
-        }
-        total = add(total, group);
+        total = add(total, sums_of_part(i, min(i + ELEMENTS_A_PART, end), a));
         continuing {
+            i += ELEMENTS_A_PART;
             break if i >= end;
         }
     }
     *cut = load_input(last_pair(l));
-    store_frozen_cut(l, i, *cut, a, spread(affines[k + 1u]));
-    return add(total, sums_within(l, i, gradient_of_pair(*cut, a, a)));
+    store_frozen_cut(l, end, *cut, a, spread(affines[k + 1u]));
+    return add(total, sums_within(l, end, gradient_of_pair(*cut, a, a)));
 }
 
 fn sum_lines(r: Run, sample: u32) {

@@ -29,8 +29,8 @@ const LONG_LINE: u64 = 1024;
 pub(crate) const MAX_CHANNELS: u64 = 16;
 /// `MAX_CHANNELS` of shaders/run/map.wgsl: channels of a run, one run an invocation.
 pub(crate) const RUN_CHANNELS: u64 = 8;
-/// Inner extents of runs: lines have a pair of their own at least, and not so many groups of pairs that the
-/// chain of their sums is long.
+/// Inner extents of runs: lines have a pair of their own at least, and 16 parts of groups of pairs at most, so
+/// that no chain of sums is long.
 const RUN_LINES: RangeInclusive<u64> = 16..=1 << 15;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;
@@ -133,8 +133,11 @@ impl<'a> Question<'a> {
         if !self.adapter.is_cpu || self.request.weighted {
             return None;
         }
-        let swept = || self.strip().or_else(|| self.tile()).filter(|_| self.is_large());
-        self.line().or_else(|| self.run()).or_else(swept)
+        self.line().or_else(|| self.run()).or_else(|| self.swept())
+    }
+
+    fn swept(&self) -> Option<Choice> {
+        self.is_large().then(|| self.strip().or_else(|| self.tile())).flatten()
     }
 
     /// Columns of whole chunks.
@@ -176,8 +179,8 @@ impl<'a> Question<'a> {
     }
 
     /// Lines of any length, where channels are enough for most invocations to have eight, bands enough to be
-    /// busy, and a run has a pair for each invocation, since they share one where dx is written. Short lines of
-    /// large tensors are faster as columns.
+    /// busy, and a run has a pair for each invocation, since they share one where dx is written. Short lines are
+    /// faster as columns, where they may be.
     fn run(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
@@ -185,7 +188,7 @@ impl<'a> Question<'a> {
         let able = RUN_LINES.contains(&inner)
             && inner >= side
             && self.layout == Layout::ChannelsFirst
-            && (inner >= SHORT_LINE || !self.is_large())
+            && (inner >= SHORT_LINE || self.swept().is_none())
             && channels.is_multiple_of(RUN_CHANNELS)
             && 2 * channels > owned
             && channels.div_ceil(owned) * outer >= self.adapter.enough_workgroups()

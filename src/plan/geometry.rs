@@ -88,7 +88,7 @@ impl Geometry {
     }
 
     /// Whether a workgroup may own channels whole, where it has all of their values in one piece.
-    /// In strips and lines no thread waits for another, so what all of them know is for a second dispatch.
+    /// In strips, lines and runs no thread waits for another, so what all of them know is for a second dispatch.
     pub fn can_own(&self, whole: bool) -> bool {
         whole && !matches!(self.mapping, Mapping::Strips | Mapping::Lines | Mapping::Runs)
     }

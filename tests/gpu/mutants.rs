@@ -62,7 +62,8 @@ fn a_few_cases() {
         if concerns(&["walk/moments", "block_moments"]) {
             done("weighty values", crate::pivots::only_weighty_values_are_pivots);
         }
-        crate::pivots::unlucky_for_pivots(&[Shape::ncl(300, 3, 100), Shape::nc(333, 64)]);
+        let shapes = [Shape::ncl(300, 3, 100), Shape::nc(333, 64), Shape::ncl(60, 40, 49)];
+        crate::pivots::unlucky_for_pivots(&shapes);
     }
 }
 
@@ -466,7 +467,8 @@ fn runs() -> Vec<Planned> {
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(40, 48, 35)) }),
         planned(Tiles, 0, Shape::ncl(9, 72, 33)),
         planned(Tiles, 0, Shape::ncl(17, 40, 1_001)),
-        planned(TilePieces, 0, Shape::ncl(40, 40, 49)),
+        // The last piece has fewer samples than splits.
+        planned(TilePieces, 0, Shape::ncl(41, 40, 49)),
         planned(WideTiles, 0, Shape::ncl(8, 264, 65)),
     ]
 }
@@ -504,7 +506,8 @@ fn line_grids() -> Vec<Planned> {
 }
 
 fn run_grids() -> Vec<Planned> {
-    vec![(TileGrids, Case { in_place: true, ..Case::new(Shape::ncl(67, 40, 257)) })]
+    let of = |shape| (TileGrids, Case { in_place: true, ..Case::new(shape) });
+    vec![of(Shape::ncl(67, 40, 257)), of(Shape::ncl(9, 1_104, 33))]
 }
 
 fn pieces() -> Vec<Planned> {

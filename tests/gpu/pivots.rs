@@ -34,6 +34,12 @@ fn train(bn: &BatchNorm, shape: Shape, x: &[f32], weights: Option<&[f32]>) -> Ou
 #[test]
 fn no_pivot_is_unlucky() {
     unlucky_for_pivots(&LARGE);
+    unlucky_for_pivots(&[
+        Shape::ncl(16, 40, 63),
+        Shape::ncl(32, 64, 49),
+        Shape::ncl(8, 40, 1_225),
+        Shape::ncl(8, 40, 30_001),
+    ]);
 }
 
 pub fn unlucky_for_pivots(shapes: &[Shape]) {
@@ -60,6 +66,11 @@ pub fn unlucky_for_pivots(shapes: &[Shape]) {
         // As an image with a border, or what ReLU leaves: blocks of one value, then the rest.
         let border = by_position(&|i| if i < m / 256 { 0.0 } else { 100.0 + normals[i] });
         check("a border", &layers, shape, &border, [3e-7, 1e-6, 3e-6]);
+        if shape.inner() >= 16 {
+            let start = |i: usize| (i as u64 % shape.inner()) < 4;
+            let padded = by_position(&|i| if start(i) { 0.0 } else { 1000.0 + normals[i] });
+            check("the start of each line", &layers, shape, &padded, [3e-7, 1e-6, 3e-6]);
+        }
         println!("unlucky values, {shape}: done");
     }
 }
