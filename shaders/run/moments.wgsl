@@ -18,8 +18,10 @@ fn unpacked(v: vec4f) -> Moments {
 // One of eight quads, from the first line's start to near the last one's end.
 fn sample(r: Run, k: u32, j: u32) -> vec4f {
     let l = line(r, r.first_sample + j * (r.end_sample - 1u - r.first_sample) / 7u, k);
-    let pairs = (end_pair(l) - first_pair(l)) / 8u;
-    return load_x(first_pair(l) + j * pairs / 8u * 8u).low;
+    let quads = (end_pair(l) - first_pair(l)) / 4u;
+    let quad = j * quads / 8u;
+    let x = load_x(first_pair(l) + quad / 2u * 8u);
+    return select(x.low, x.high, vec4<bool>(quad % 2u == 1u));
 }
 
 fn start_pivot(r: Run, k: u32) -> f32 {
