@@ -165,7 +165,7 @@ impl<'a> Question<'a> {
         let frozen = self.request.pass == Pass::BackwardFrozen;
         let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
         let able = inner >= 16 * side
-            && side <= MAX_CHANNELS
+            && (2..=MAX_CHANNELS).contains(&side)
             && (2 * channels > side || self.request.is_elementwise())
             && channels.div_ceil(side) * outer >= self.adapter.enough_workgroups()
             && (channels * inner).is_multiple_of(8)
