@@ -262,6 +262,27 @@ fn a_gradient_does_not_depend_on_the_others() {
     }
 }
 
+/// Constants leave dx a multiple of dz, whatever x is, and whether sums are wanted or not.
+#[test]
+fn dx_through_frozen_statistics_is_finite_where_x_is_not() {
+    let Some(context) = device::context() else { return };
+    let relu = BatchNormDescriptor { activation: Activation::Relu, ..Default::default() };
+    for &(ref bn, shape) in layers(context) {
+        let bn = bn.with_descriptor(&relu).expect("a layer");
+        for affine in [false, true] {
+            let page = Page::f32(context, shape);
+            let at = page.range(X).offset();
+            context.queue().write_buffer(&page.buffer, at, bytemuck::bytes_of(&f32::INFINITY));
+            let state = page.state();
+            let forward = page.forward(&bn, &state, true, Y, page.extras(false, None));
+            page.backward(&bn, &forward, Dy, page.gradients(true, false, affine));
+            let dx = page.values(Dx);
+            let not_finite = dx.iter().filter(|v| !v.is_finite()).count();
+            assert_eq!(not_finite, 0, "{shape}, affine: {affine}, {:?}", bn.adapter());
+        }
+    }
+}
+
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }

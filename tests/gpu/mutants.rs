@@ -467,8 +467,10 @@ fn runs() -> Vec<Planned> {
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(40, 48, 35)) }),
         planned(Tiles, 0, Shape::ncl(9, 72, 33)),
         planned(Tiles, 0, Shape::ncl(17, 40, 1_001)),
-        // The last piece has fewer samples than splits.
+        // The last piece has one sample.
         planned(TilePieces, 0, Shape::ncl(41, 40, 49)),
+        // Three of eight splits are empty.
+        planned(Tiles, 0, Shape::ncl(10, 40, 6_555)),
         planned(WideTiles, 0, Shape::ncl(8, 264, 65)),
     ]
 }

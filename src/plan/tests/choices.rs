@@ -166,6 +166,8 @@ fn runs_are_for_lines_of_any_length() {
     let plan = |shape| Plan::new(&LARGE, shape, &Request::new(Pass::Training, &[])).unwrap();
     assert_eq!(plan(Shape::ncl(64, 64, 1_001)).slots, 7);
     assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 1);
+    let some_empty = plan(Shape::ncl(10, 40, 6_555));
+    assert_eq!((some_empty.slots, some_empty.steps[0].params.chunk), (8, 2));
 }
 
 /// Where two tensors are read; lines that are long enough, and have whole rounds of two threads.
