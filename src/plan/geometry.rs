@@ -13,11 +13,10 @@ const MAX_SLOTS: u64 = 512;
 const MAX_PARTIAL_BYTES: u64 = 1 << 20;
 /// Values of a channel in a split of a band, at least: merging its partials is as much work as 800.
 const MIN_LINE_SPLIT: u64 = 1 << 13;
-
-/// A strip or tile of n² times as many rows is split over n workgroups, if need be.
-const ROWS_TO_SPLIT: u64 = 256;
-/// Rows from which on a strip or tile is split, so that no core is idle.
+/// Rows of a strip or tile that is split at all.
 const MIN_ROWS: u64 = 128;
+/// n² times as many rows of a strip or tile are split over about n workgroups.
+const ROWS_TO_SPLIT: u64 = 256;
 
 /// How a workgroup keeps the values of its channels.
 #[derive(Clone, Copy)]
@@ -124,13 +123,13 @@ impl Geometry {
                 (walk * self.inner / MIN_LINE_SPLIT).min(room / turns)
             }
             _ if groups >= adapter.enough_workgroups() => 1,
-            // Each workgroup merges all partials of its channels, as much work as a dozen rows each; and a
-            // split starts and ends its own. A multiple of four workgroups, since few of them on few cores
-            // leave some of these idle in the end.
+            (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
+            // Each workgroup merges all partials of its channels, as much work as a dozen rows each. A
+            // multiple of four workgroups, since few of them on few cores leave some of these idle in the end.
             (_, Mapping::Tiles | Mapping::Strips) => {
-                let even = 4 >> groups.trailing_zeros().min(2);
-                let splits = (walk / ROWS_TO_SPLIT).isqrt().max((walk / MIN_ROWS).min(1));
-                splits.next_multiple_of(even).min(room / turns)
+                let multiple = 4 >> groups.trailing_zeros().min(2);
+                let balanced = (walk / ROWS_TO_SPLIT).isqrt().max(1);
+                balanced.next_multiple_of(multiple).min(room / turns)
             }
             _ => room.min(MAX_SLOTS) / turns,
         };
