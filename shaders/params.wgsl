@@ -55,6 +55,9 @@ struct Params {
     part: u32,
     // Threads that share a line where its gradients are summed (line mapping): 1 or 2.
     sharers: u32,
+    // 32, by which half a word of 64 bits is shifted to join the other. With a constant LLVM joins halves not as
+    // vectors, but lane by lane when they are stored: more instructions than the store itself.
+    half_word: u32,
 }
 
 const FLAG_GAMMA = 1u;      // multiply by gamma, else by 1

@@ -282,6 +282,7 @@ pub struct Params {
     pub slope: f32,
     pub part: u32,
     pub sharers: u32,
+    pub half_word: u32,
 }
 
 // Bits of `Params::flags`, as in shaders/params.wgsl.

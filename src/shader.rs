@@ -193,7 +193,7 @@ impl Kernel {
         match self {
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "strip/moments", "strip/forward_moments"
+                "strip/rows", "strip/moments", "strip/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
@@ -208,7 +208,7 @@ impl Kernel {
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "quads/affine", "pairs/residual", "pairs/gradient_sums",
-                "strip/gradients", "strip/sums", "strip/backward_sums"
+                "strip/gradients", "strip/rows", "strip/sums", "strip/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",

@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x. Writes: one partial a column and split.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
-// block_moments.wgsl, partial_moments.wgsl, strip/moments.wgsl.
+// block_moments.wgsl, partial_moments.wgsl, strip/moments.wgsl and what it needs.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_moments(
@@ -18,7 +18,7 @@ fn forward_moments(
     sum_moments(w);
     for (var k = 0u; k < MAX_QUADS; k++) {
         let p = place(w, k);
-        set_partial(p, moments_of(w, k));
+        set_partial(p, moments_of(k, w.end_row - w.first_row));
         if records(p) {
             save_running(p);
         }

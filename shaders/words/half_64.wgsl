@@ -1,6 +1,6 @@
 // Formula: none; a quad of 16-bit elements as it lies in memory, in a word of 64 bits, for adapters
 // that load word by word. The lower half of a word comes first.
-// A workgroup owns, reads, writes: nothing. Needs: an element file.
+// A workgroup owns, reads, writes: nothing. Needs: params.wgsl, an element file.
 
 alias Words = u64;
 
@@ -14,5 +14,5 @@ fn encode(values: vec4f) -> Words {
     let halves = encode_halves(values);
     let low = halves.x | (halves.y << 16u);
     let high = halves.z | (halves.w << 16u);
-    return u64(low) | (u64(high) << 32u);
+    return u64(low) | (u64(high) << local.half_word);
 }

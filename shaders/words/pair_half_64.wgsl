@@ -1,6 +1,6 @@
 // Formula: none; a pair of quads of 16-bit elements as it lies in memory, in words of 64 bits, for
 // adapters that load word by word. The lower half of a word comes first.
-// A workgroup owns, reads, writes: nothing. Needs: an element file, tensor/pairs.wgsl.
+// A workgroup owns, reads, writes: nothing. Needs: params.wgsl, an element file, tensor/pairs.wgsl.
 
 alias Words = vec2<u64>;
 
@@ -18,5 +18,5 @@ fn encode(values: Pair) -> Words {
     let high = encode_halves(values.high);
     let even = vec2u(low.x, high.x) | (vec2u(low.y, high.y) << vec2u(16u));
     let odd = vec2u(low.z, high.z) | (vec2u(low.w, high.w) << vec2u(16u));
-    return vec2<u64>(even) | (vec2<u64>(odd) << vec2u(32u));
+    return vec2<u64>(even) | (vec2<u64>(odd) << vec2u(local.half_word));
 }

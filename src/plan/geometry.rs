@@ -315,6 +315,7 @@ impl Geometry {
             count: count as f32,
             first_position: self.position(piece) as u32,
             sharers: self.sharers as u32,
+            half_word: 32,
             flags: if piece.turn == 0 { FLAG_RECORD } else { 0 },
             ..Params::default()
         }

@@ -213,7 +213,8 @@ fn the_parameter_block_is_laid_out_alike() {
         count,
         slope,
         part,
-        sharers
+        sharers,
+        half_word
     );
     assert_eq!(members.len(), fields.len());
     for (member, (name, offset)) in members.iter().zip(fields) {
