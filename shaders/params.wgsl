@@ -53,8 +53,6 @@ struct Params {
     slope: f32,
     // Batches in parts: where merged partials go, or the first of those that are merged.
     part: u32,
-    // Threads that share a line where its gradients are summed (line mapping): 1 or 2.
-    sharers: u32,
     // 32, by which half a word of 64 bits is shifted to join the other. With a constant LLVM joins halves not as
     // vectors, but lane by lane when they are stored: more instructions than the store itself.
     half_word: u32,

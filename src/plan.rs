@@ -281,7 +281,6 @@ pub struct Params {
     pub count: f32,
     pub slope: f32,
     pub part: u32,
-    pub sharers: u32,
     pub half_word: u32,
 }
 

@@ -244,7 +244,7 @@ impl Kernel {
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "pairs/residual", "pairs/gradient_sums",
-                "line/cursor", "line/sums", "line/backward_sums"
+                "pairs/affine", "pairs/channel_sums", "line/sums", "line/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
@@ -280,7 +280,7 @@ impl Kernel {
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "pairs/residual", "pairs/gradient_sums",
-                "pairs/affine", "run/cut", "run/sums", "run/backward_sums"
+                "pairs/affine", "pairs/channel_sums", "run/cut", "run/sums", "run/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",

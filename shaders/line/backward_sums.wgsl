@@ -1,6 +1,7 @@
 // Formula: Σdy and Σdy·(x − mean) of one split of each channel (gradient_sums.wgsl).
 // A workgroup owns: a band. First of two dispatches.
-// Reads: x, dy, saved or running statistics. Writes: partials of each channel and split; frozen, dx.
+// Reads: x, dy, saved or running statistics. Writes: one partial a channel, split and thread;
+// frozen, dx.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,
 // line/sums.wgsl and what it needs.
 
@@ -15,13 +16,13 @@ fn backward_sums(
     if !exists(b) {
         return;
     }
-    // Threads that share a line have fewer channels at a time, and leave a partial each.
-    for (var turn = 0u; turn < params.sharers; turn++) {
-        var p = place_to_sum(b, (turn * WORKGROUP + thread) / params.sharers);
-        p.lane = thread % params.sharers;
-        p.split = b.split * params.sharers + p.lane;
-        if is_live(p) {
-            set_partial(p, sums_of(b, p, statistics(p).affine));
-        }
+    for (var k = 0u; k < channels_of(b); k++) {
+        set_affine(k, statistics(place(b, k)).affine);
+    }
+    sum_gradients(b, thread);
+    for (var k = 0u; k < channels_of(b); k++) {
+        var p = place(b, k);
+        p.split = b.split * WORKGROUP + thread;
+        set_partial(p, sums_of(k));
     }
 }

@@ -1,31 +1,20 @@
-// Formula: none; the walk of a thread along the lines of its channel in a band: each in rounds of two pairs
-// for each thread that shares it, in groups of rounds, and a rest, which no threads share.
+// Formula: none; the walk of a thread along the lines of its channel in a band: each in rounds of two pairs, in
+// groups of rounds, and a rest.
 // A workgroup owns, reads, writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl.
 
 // Rounds whose sum is finished before it joins others.
-const ROUNDS_A_GROUP = 16u;
+const ROUNDS_A_GROUP = 32u;
 
 // Elements of a round.
-fn round_step() -> u32 {
-    return 16u * local.sharers;
-}
+const ROUND = 16u;
 
 fn rounds_a_line() -> u32 {
-    return local.inner / round_step();
+    return local.inner / ROUND;
 }
 
 fn groups_a_line() -> u32 {
     return (rounds_a_line() + ROUNDS_A_GROUP - 1u) / ROUNDS_A_GROUP;
-}
-
-// The pair that an element is in, and the first that is not before it.
-fn pair_of(i: u32) -> u32 {
-    return i / 8u * 8u;
-}
-
-fn pair_from(i: u32) -> u32 {
-    return pair_of(i + 7u);
 }
 
 // A thread's walk along the lines of a channel, in groups of rounds, of like number in each line.
@@ -44,7 +33,7 @@ fn cursor(b: Band, p: Place) -> Cursor {
 
 // Where the rounds of the next group end.
 fn end_of_group(c: Cursor) -> u32 {
-    return c.at + round_step() * rounds_of(c);
+    return c.at + ROUND * rounds_of(c);
 }
 
 // Rounds of the next group.
@@ -83,7 +72,7 @@ fn end_of_line(c: Cursor) -> u32 {
 }
 
 fn elements_of_rest() -> u32 {
-    return local.inner % round_step();
+    return local.inner % ROUND;
 }
 
 // What of a pair is in the line.

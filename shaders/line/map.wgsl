@@ -1,7 +1,7 @@
 // Formula: the mapping of a workgroup to a band of a channels-first tensor, outer × channels × inner.
-// A workgroup owns: one split of the samples of WORKGROUP channels side by side. What is summed, each
-// thread sums over a channel of its own, or every second pair of one: none waits for another. What is
-// written, all threads write side by side, line after line, as memory has them.
+// A workgroup owns: one split of the samples of WORKGROUP channels side by side. Moments each thread sums over
+// a channel of its own. All else is side by side, line after line, as memory has them, and where that is summed,
+// each thread has sums of its own of every channel: none waits for another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, is a multiple of
 // a quad, and has two pairs for each thread; samples are multiples of a pair. So a line may start or end
@@ -49,7 +49,21 @@ fn channels_of(b: Band) -> u32 {
 struct Place {
     channel: u32,   // in the piece; beyond its channels for threads without work
     split: u32,
-    lane: u32,      // of the threads that share its lines
+    lane: u32,
+}
+
+// From a pair of a thread to its next, in elements, where all threads go side by side.
+fn pair_step() -> u32 {
+    return 8u * WORKGROUP;
+}
+
+// The pair that an element is in, and the first that is not before it.
+fn pair_of(i: u32) -> u32 {
+    return i / 8u * 8u;
+}
+
+fn pair_from(i: u32) -> u32 {
+    return pair_of(i + 7u);
 }
 
 // Of the band's channel `k`.

@@ -1,9 +1,13 @@
 // Formula: the moments of a channel's lines in a band (../moments.wgsl), in groups of rounds, and parts of
 // groups, so that no chain of roundings is long. The pivot starts as the median of medians of values
-// from all over the lines; after each group it may move.
+// from all over the lines, and may move after each part.
 // A workgroup owns: a band. Reads: x. Writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, moments.wgsl, block_moments.wgsl,
 // pairs/moments.wgsl.
+
+// Groups from which on a pivot may leave all values: the mean of fewer tells less than those that it started
+// from.
+const GROUPS_TO_STEP = 4u;
 
 // One of eight quads, from the first line's start to near the last one's end.
 fn sample(b: Band, p: Place, j: u32) -> vec4f {
@@ -25,65 +29,81 @@ fn start_pivot(b: Band, p: Place) -> vec4f {
 }
 
 // Of what of a line no round has.
-fn rest_moments(c: Cursor, pivot: vec4f) -> Moments {
-    var m = Moments(f32(elements_of_rest()), pivot, vec4f(), vec4f());
+fn rest_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
+    var sums = DeviationSums();
     var i = first_of_rest(c);
     loop {
-        m = add(m, pair_moments(within(c, i, deviations(load_x(i), pivot)), pivot));
+        sums = plus(sums, sums_of_deviations(within(c, i, deviations(load_x(i), pivot))));
         continuing {
             i = next_of_rest(c, i);
             break if i >= end_of_line(c);
         }
     }
-    return m;
+    return sums;
 }
 
-// Of the next group. Its pivot may move to a value of the last round; or, where the values are two, or
-// drift, away from all of them.
-fn group_moments(c: Cursor, pivot: vec4f) -> Moments {
+// Of the next group.
+fn group_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
     let end = end_of_group(c);
-    var m = Moments(f32(end - c.at), pivot, vec4f(), vec4f());
-    var last = pivot;
+    var sums = DeviationSums();
     var i = c.at;
     loop {
-        let a = load_x(i);
-        let round = pair_moments(deviations(a, pivot), pivot);
-        let b = load_x(i + 8u);
-        m = add(m, add(round, pair_moments(deviations(b, pivot), pivot)));
-        last = a.low;
+        let round = sums_of_deviations(deviations(load_x(i), pivot));
+        sums = plus(sums, plus(round, sums_of_deviations(deviations(load_x(i + 8u), pivot))));
         continuing {
-            i += round_step();
+            i += ROUND;
             break if i >= end;
         }
     }
     if has_rest(c) {
-        m = add(m, rest_moments(c, pivot));
+        sums = plus(sums, rest_sums(c, pivot));
     }
-    m = toward(m, middle(last), vec4<bool>(true));
-    return toward(m, step_toward_mean(m), is_far_off(m));
+    return sums;
 }
 
+fn elements_of_group(c: Cursor) -> u32 {
+    return end_of_group(c) - c.at + select(0u, elements_of_rest(), has_rest(c));
+}
+
+// After a part, to a value of its first pair, or of the first of its last group; or, where the values are two,
+// or drift, to none of them.
+fn with_moved_pivot(m: Moments, first: u32, last: u32, may_step: bool) -> Moments {
+    let mean = m.pivot + across(m.sum) / m.count;
+    let value = nearest_in_pair(mean, nearest_in_pair(mean, m.pivot, load_x(first)), load_x(last));
+    let moved = toward(m, value, vec4<bool>(true));
+    return toward(moved, step_toward_mean(moved), is_far_off(moved) & vec4<bool>(may_step));
+}
+
+// A part has no more groups than those before it: as many as are about a pivot that is not theirs are no more
+// than those that it is right for.
 fn moments_of(b: Band, p: Place) -> Moments {
     var total = Moments();
     if is_empty(b) {
         return total;
     }
     var c = cursor(b, p);
-    var pivot = start_pivot(b, p);
+    total.pivot = start_pivot(b, p);
+    var done = 0u;
     loop {
-        var part = Moments();
-        let groups = min(c.groups, GROUPS_A_PART);
+        var part = DeviationSums();
+        var elements = 0u;
+        let first = c.at;
+        var last = first;
+        let groups = min(c.groups, clamp(done, 1u, GROUPS_A_PART));
         var group = 0u;
         loop {
-            part = merge(part, group_moments(c, pivot));
-            pivot = part.pivot;
+            last = c.at;
+            elements += elements_of_group(c);
+            part = plus(part, group_sums(c, total.pivot));
             next_group(&c);
             continuing {
                 group++;
                 break if group >= groups;
             }
         }
-        total = merge(total, part);
+        done += groups;
+        total = add(total, Moments(f32(elements), total.pivot, part.sum, part.squares));
+        total = with_moved_pivot(total, first, last, done >= GROUPS_TO_STEP || c.groups == 0u);
         continuing {
             break if c.groups == 0u;
         }

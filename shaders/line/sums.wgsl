@@ -1,71 +1,96 @@
-// Formula: Σdz and Σdz·(x − mean) of a channel's lines in a band (../gradient_sums.wgsl), in groups of
-// rounds, and parts of groups, so that no chain of roundings is long. Through frozen statistics, which
-// are constants, also dx and dresidual on the way.
+// Formula: Σdz and Σdz·(x − mean) of a band's channels (../gradient_sums.wgsl), over the pairs of each thread: all
+// threads go side by side along a line, and from line to line as memory has them, in segments of lines, and
+// parts of segments, so that no chain of roundings is long. Through frozen statistics, which are constants, also
+// dx and dresidual on the way.
 // A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, gradient_sums.wgsl, pairs/gradient_sums.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, gradient_sums.wgsl, pairs/affine.wgsl,
+// pairs/gradient_sums.wgsl, pairs/channel_sums.wgsl.
 
-fn gradient_at(i: u32, a: Affine) -> PairGradient {
+// Rounds, in each of which all threads take a pair, of a segment at least: of a very long line it has as many as
+// the line has segments.
+const ROUNDS_A_SEGMENT = 16u;
+const SEGMENTS_A_PART = 16u;
+
+// In elements.
+fn segment_step() -> u32 {
+    let rounds = local.inner / pair_step();
+    return max(ROUNDS_A_SEGMENT, u32(sqrt(f32(rounds)))) * pair_step();
+}
+
+// Of which the last has all that is left: so each has a pair for each thread.
+fn segments_a_line() -> u32 {
+    return max(local.inner / segment_step(), 1u);
+}
+
+// What of a pair is in the line.
+fn within(line: u32, i: u32, v: Pair) -> Pair {
+    if !HALVES {
+        return v;
+    }
+    return Pair(
+        select(vec4f(), v.low, i >= line),
+        select(vec4f(), v.high, i + 4u < line + local.inner),
+    );
+}
+
+fn sums_at(line: u32, i: u32, a: Affine) -> Sums {
     let g = gradient_of_pair(load_input(i), a, a);
     store_frozen(i, g, a, a);
-    return g;
+    return sums_of_pair(PairGradient(within(line, i, g.dz), within(line, i, g.centered)));
 }
 
-// Of what of a line no round has.
-fn rest_sums(c: Cursor, a: Affine) -> Sums {
+// A loop over no more than rounds: of short lines one over segments, around it, would be half the work.
+fn segment_sums(line: u32, segment: u32, thread: u32, a: Affine) -> Sums {
+    let first = pair_of(line) + segment * segment_step();
+    let is_last = segment + 1u == segments_a_line();
+    let end = select(first + segment_step(), line + local.inner, is_last);
     var sums = Sums();
-    var i = first_of_rest(c);
+    var i = first + 8u * thread;
     loop {
-        let g = gradient_at(i, a);
-        sums = add(sums, sums_of_pair(PairGradient(within(c, i, g.dz), within(c, i, g.centered))));
+        sums = add(sums, sums_at(line, i, a));
         continuing {
-            i = next_of_rest(c, i);
-            break if i >= end_of_line(c);
-        }
-    }
-    return sums;
-}
-
-// Of the next group. Threads that share a line take every second pair.
-fn group_sums(c: Cursor, p: Place, a: Affine) -> Sums {
-    let end = end_of_group(c);
-    var sums = Sums();
-    var i = c.at + 8u * p.lane;
-    loop {
-        let round = sums_of_pair(gradient_at(i, a));
-        sums = add(sums, add(round, sums_of_pair(gradient_at(i + 8u * local.sharers, a))));
-        continuing {
-            i += round_step();
+            i += pair_step();
             break if i >= end;
         }
     }
-    if has_rest(c) {
-        sums = add(sums, rest_sums(c, a));
-    }
     return sums;
 }
 
-fn sums_of(b: Band, p: Place, a: Affine) -> Sums {
-    var total = Sums();
-    if is_empty(b) {
-        return total;
-    }
-    var c = cursor(b, p);
+fn sum_sample(b: Band, sample: u32, thread: u32) {
+    let segments = segments_a_line();
+    var k = 0u;
+    var segment = 0u;
     loop {
-        var part = Sums();
-        let groups = min(c.groups, GROUPS_A_PART);
-        var group = 0u;
+        add_sums(k, segment_sums(line(sample, b.channel + k), segment, thread, spread(affines[k])));
+        continuing {
+            segment++;
+            let is_last = segment == segments;
+            k += select(0u, 1u, is_last);
+            segment = select(segment, 0u, is_last);
+            break if k >= channels_of(b);
+        }
+    }
+}
+
+// Leaves what `sums_of` has.
+fn sum_gradients(b: Band, thread: u32) {
+    if is_empty(b) {
+        return;
+    }
+    let step = max(SEGMENTS_A_PART / segments_a_line(), 1u);
+    var n = b.first_sample;
+    loop {
+        let end = min(n + step, b.end_sample);
         loop {
-            part = add(part, group_sums(c, p, a));
-            next_group(&c);
+            sum_sample(b, n, thread);
             continuing {
-                group++;
-                break if group >= groups;
+                n++;
+                break if n >= end;
             }
         }
-        total = add(total, part);
+        join_parts();
         continuing {
-            break if c.groups == 0u;
+            break if n >= b.end_sample;
         }
     }
-    return whole(total);
 }

@@ -20,7 +20,6 @@ fn backward_sums(
     }
     sum_gradients(r);
     for (var k = 0u; k < MAX_CHANNELS; k++) {
-        let sums = all_sums[k];
-        set_partial(place(r, k), Sums(sums.xxxx, sums.yyyy));
+        set_partial(place(r, k), sums_of(k));
     }
 }

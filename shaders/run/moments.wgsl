@@ -37,12 +37,12 @@ fn start_pivot(r: Run, k: u32) -> f32 {
     )).x;
 }
 
-// Of whole pairs, one at least; uncounted, as all below.
-fn group_moments(first: u32, end: u32, pivot: vec4f) -> Moments {
-    var group = Moments(0.0, pivot, vec4f(), vec4f());
+// Of whole pairs, one at least.
+fn group_sums(first: u32, end: u32, pivot: vec4f) -> DeviationSums {
+    var group = DeviationSums();
     var i = first;
     loop {
-        group = add(group, pair_moments(deviations(load_x(i), pivot), pivot));
+        group = plus(group, sums_of_deviations(deviations(load_x(i), pivot)));
         continuing {
             i += 8u;
             break if i >= end;
@@ -51,11 +51,11 @@ fn group_moments(first: u32, end: u32, pivot: vec4f) -> Moments {
     return group;
 }
 
-fn part_of_line(first: u32, end: u32, pivot: vec4f) -> Moments {
-    var part = Moments(0.0, pivot, vec4f(), vec4f());
+fn part_of_line(first: u32, end: u32, pivot: vec4f) -> DeviationSums {
+    var part = DeviationSums();
     var i = first;
     loop {
-        part = add(part, group_moments(i, min(i + ELEMENTS_A_GROUP, end), pivot));
+        part = plus(part, group_sums(i, min(i + ELEMENTS_A_GROUP, end), pivot));
         continuing {
             i += ELEMENTS_A_GROUP;
             break if i >= end;
@@ -65,26 +65,26 @@ fn part_of_line(first: u32, end: u32, pivot: vec4f) -> Moments {
 }
 
 // `cut` is the pair that the line before ended in, and then the one that this one does.
-fn line_moments(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> Moments {
+fn line_sums(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> DeviationSums {
     let end = end_pair(l);
-    var total = pair_moments(within(l, before(l), deviations(*cut, pivot)), pivot);
+    var total = sums_of_deviations(within(l, before(l), deviations(*cut, pivot)));
     var i = first_pair(l);
     loop {
-        total = add(total, part_of_line(i, min(i + ELEMENTS_A_PART, end), pivot));
+        total = plus(total, part_of_line(i, min(i + ELEMENTS_A_PART, end), pivot));
         continuing {
             i += ELEMENTS_A_PART;
             break if i >= end;
         }
     }
     *cut = load_x(last_pair(l));
-    return add(total, pair_moments(within(l, end, deviations(*cut, pivot)), pivot));
+    return plus(total, sums_of_deviations(within(l, end, deviations(*cut, pivot))));
 }
 
 fn sum_lines(r: Run, sample: u32) {
     var cut = Pair();
     for (var k = 0u; k < MAX_CHANNELS; k++) {
-        let m = line_moments(line(r, sample, k), vec4f(pivots[k]), &cut);
-        part_moments[k] += vec2f(across(m.sum).x, across(m.squares).x);
+        let s = line_sums(line(r, sample, k), vec4f(pivots[k]), &cut);
+        part_moments[k] += vec2f(across(s.sum).x, across(s.squares).x);
     }
 }
 
@@ -94,8 +94,7 @@ fn candidate(r: Run, k: u32, first: u32, end: u32, m: Moments) -> vec4f {
     var best = m.pivot;
     for (var j = 0u; j < 3u; j++) {
         let v = load_x(first_pair(line(r, first + j * (end - 1u - first) / 2u, k)));
-        best = nearer(mean, best, nearest_across(mean, v.low));
-        best = nearer(mean, best, nearest_across(mean, v.high));
+        best = nearest_in_pair(mean, best, v);
     }
     return best;
 }

@@ -3,11 +3,7 @@
 // dx and dresidual on the way.
 // A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, run/cut.wgsl, gradient_sums.wgsl, pairs/affine.wgsl,
-// pairs/gradient_sums.wgsl.
-
-// Of the part of each channel's lines at hand, and of those before.
-var<private> part_sums: array<vec2f, MAX_CHANNELS>;
-var<private> all_sums: array<vec2f, MAX_CHANNELS>;
+// pairs/gradient_sums.wgsl, pairs/channel_sums.wgsl.
 
 // Of what of a pair is in a line, which may be nothing.
 fn sums_within(l: Line, i: u32, g: PairGradient) -> Sums {
@@ -78,19 +74,11 @@ fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
 fn sum_lines(r: Run, sample: u32) {
     var cut = PairInput();
     for (var k = 0u; k < MAX_CHANNELS; k++) {
-        let sums = whole(sums_of_line(line(r, sample, k), k, &cut));
-        part_sums[k] += vec2f(sums.dz.x, sums.dz_x.x);
+        add_sums(k, sums_of_line(line(r, sample, k), k, &cut));
     }
 }
 
-fn join_parts() {
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
-        all_sums[k] += part_sums[k];
-        part_sums[k] = vec2f();
-    }
-}
-
-// Leaves them in `all_sums`.
+// Leaves what `sums_of` has.
 fn sum_gradients(r: Run) {
     if is_empty(r) {
         return;

@@ -1,6 +1,7 @@
 //! Which mapping serves a shape on an adapter. The constants that measurements decided are here, but for
 //! those of sizes and splits.
 
+use super::geometry::room_for_partials;
 use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Pass, Request};
 use crate::{Layout, Shape};
 use std::ops::RangeInclusive;
@@ -22,9 +23,6 @@ pub(crate) const MAX_CHUNKS: u64 = 4;
 /// take the compiler twice as long, and four three times.
 const FEW_CHUNKS: u64 = 2;
 const MANY_CHUNKS_FROM: u64 = 8;
-/// Inner extents from which on two invocations share a line of x and one of dy where these are summed: eight
-/// lines of each are more than a core follows at once. Shorter ones end too soon for that to matter.
-const LONG_LINE: u64 = 1024;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band, one an invocation.
 pub(crate) const MAX_CHANNELS: u64 = 16;
 /// `MAX_CHANNELS` of shaders/run/map.wgsl: channels of a run, one run an invocation.
@@ -45,7 +43,7 @@ pub(super) struct Choice {
     pub group: u64,
     /// Chunks of a strip.
     pub chunks: u64,
-    /// Invocations that share a line where its gradients are summed.
+    /// Invocations that share a line, and leave a partial result each.
     pub sharers: u64,
 }
 
@@ -157,8 +155,8 @@ impl<'a> Question<'a> {
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
-    /// sums are wanted; and bands enough to be busy. Frozen gradients are written on the way to sums, by the
-    /// invocation of a channel, so its lines must not end in the middle of a pair.
+    /// sums are wanted; and bands enough to be busy. Frozen gradients are written on the way to sums, channel by
+    /// channel, so lines must not end in the middle of a pair.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
@@ -171,11 +169,13 @@ impl<'a> Question<'a> {
             && (channels * inner).is_multiple_of(8)
             && channels * inner <= self.limit;
         let access = if inner.is_multiple_of(16) { Access::Pairs } else { Access::Halves };
-        let shared =
-            self.request.sums_gradients() && inner >= LONG_LINE && inner.is_multiple_of(32);
-        let sharers = if shared { 2 } else { 1 };
+        // Eight lines of x and eight of dy would be more than a core follows at once.
+        let sharers = if self.request.sums_gradients() { side } else { 1 };
+        let pieces = outer.div_ceil((self.limit / (channels * inner).max(1)).max(1));
+        let room = room_for_partials(self.adapter, channels as u32);
+        let fits = sharers == 1 || sharers * pieces <= room;
         let line = Choice { sharers, ..Choice::of(Mapping::Lines, access) };
-        (able && whole && self.starts_at(8)).then_some(line)
+        (able && whole && fits && self.starts_at(8)).then_some(line)
     }
 
     /// Lines of any length, where channels are enough for most invocations to have eight, bands enough to be

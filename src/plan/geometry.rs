@@ -51,6 +51,12 @@ pub(super) struct Geometry {
     inner: u64,
 }
 
+/// Partials of `channels` channels that scratch memory has room for.
+pub(super) fn room_for_partials(adapter: &Adapter, channels: u32) -> u64 {
+    let bytes = MAX_PARTIAL_BYTES.min(adapter.max_binding / 2);
+    bytes / (PARTIAL_ROWS * 4 * row_stride(channels))
+}
+
 impl Geometry {
     pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Self {
         let choice = Choice::new(adapter, shape, request);
@@ -112,15 +118,18 @@ impl Geometry {
     /// Over how many workgroups a channel is split. `groups` workgroups would own all channels
     /// whole; the walk of a channel is `walk` long, in each of `turns` pieces.
     pub fn splits(&self, adapter: &Adapter, groups: u64, walk: u64, lanes: u32, turns: u64) -> u64 {
-        let room = MAX_PARTIAL_BYTES.min(adapter.max_binding / 2)
-            / (PARTIAL_ROWS * 4 * row_stride(self.shape.channels()))
-            / self.partials_a_split();
+        let room = room_for_partials(adapter, self.shape.channels()) / self.partials_a_split();
         let most = match (self.elementwise, self.mapping) {
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
             (true, _) => u64::MAX,
             (false, Mapping::Lines | Mapping::Runs) => {
-                (walk * self.inner / MIN_LINE_SPLIT).min(room / turns)
+                let most = walk * self.inner / MIN_LINE_SPLIT;
+                // Each of n splits merges the partials of all, so n² times the work of one.
+                let busy = adapter.enough_workgroups().div_ceil(groups.max(1));
+                let balanced =
+                    if self.sharers > 1 { most.isqrt().max(busy).min(most) } else { most };
+                balanced.min(room / turns)
             }
             _ if groups >= adapter.enough_workgroups() => 1,
             (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
@@ -314,7 +323,6 @@ impl Geometry {
             step_inner: (step % piece.inner) as u32,
             count: count as f32,
             first_position: self.position(piece) as u32,
-            sharers: self.sharers as u32,
             half_word: 32,
             flags: if piece.turn == 0 { FLAG_RECORD } else { 0 },
             ..Params::default()

@@ -170,12 +170,13 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
     });
 }
 
-/// A strip leaves a partial result of each of the short rows in a row, a line of each thread that shares it.
+/// A strip leaves a partial result of each of the short rows in a row, lines whose gradients are summed of each
+/// thread.
 fn partials_a_split(plan: &Plan, piece: &Piece) -> u32 {
     match plan.mapping {
         Mapping::Strips => piece.inner as u32,
-        Mapping::Lines => plan.steps[0].params.sharers,
-        Mapping::Rows | Mapping::Columns | Mapping::Tiles | Mapping::Runs => 1,
+        Mapping::Lines if plan.steps[0].kernel == Kernel::BackwardSums => plan.workgroup,
+        _ => 1,
     }
 }
 

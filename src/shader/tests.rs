@@ -213,7 +213,6 @@ fn the_parameter_block_is_laid_out_alike() {
         count,
         slope,
         part,
-        sharers,
         half_word
     );
     assert_eq!(members.len(), fields.len());

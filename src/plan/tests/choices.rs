@@ -170,20 +170,32 @@ fn runs_are_for_lines_of_any_length() {
     assert_eq!((some_empty.slots, some_empty.steps[0].params.chunk), (8, 2));
 }
 
-/// Where two tensors are read; lines that are long enough, and have whole rounds of two threads.
+/// Where gradients are summed each thread of a band leaves a partial of every channel; of so many channels that
+/// these would not fit, lines are runs, which have one.
 #[test]
-fn two_threads_share_long_lines_of_gradients() {
-    let sharers = |inner, request: Request<'_>| {
-        let plan = Plan::new(&LAVAPIPE, Shape::ncl(32, 64, inner), &request).unwrap();
-        assert_eq!(plan.mapping, Mapping::Lines);
-        plan.steps[0].params.sharers
-    };
+fn threads_share_lines_of_gradients() {
+    let plan = |shape, request| Plan::new(&LAVAPIPE, shape, &request).unwrap();
     let all = |pass| Request::new(pass, &[]);
-    assert_eq!([992, 1_024, 1_040, 3_136].map(|n| sharers(n, all(Pass::Backward))), [1, 2, 1, 2]);
-    assert_eq!(sharers(3_136, all(Pass::BackwardFrozen)), 2);
+    // Bands enough, that no channel is split.
+    let partials = |shape, request| {
+        let plan = plan(shape, request);
+        assert_eq!(plan.mapping, Mapping::Lines);
+        plan.slots
+    };
+    let few = Shape::ncl(8, 512, 196);
+    assert_eq!([Pass::Training, Pass::Inference].map(|pass| partials(few, all(pass))), [1, 0]);
+    assert_eq!(partials(few, all(Pass::Backward)), 8);
+    let frozen = Shape::ncl(8, 512, 208);
+    assert_eq!(partials(frozen, all(Pass::BackwardFrozen)), 8);
     let only_dx = Request { affine_gradients: false, ..all(Pass::BackwardFrozen) };
-    assert_eq!(sharers(3_136, only_dx), 1);
-    assert_eq!([Pass::Training, Pass::Inference].map(|pass| sharers(3_136, all(pass))), [1, 1]);
+    assert_eq!(partials(frozen, only_dx), 0);
+    let many = |channels| plan(Shape::ncl(1, channels, 128), all(Pass::Backward)).mapping;
+    assert_eq!([8_192, 8_256].map(many), [Mapping::Lines, Mapping::Runs]);
+    // n² times 2¹³ values of a channel are split over n workgroups, or over enough to be busy.
+    let splits = |shape| plan(shape, all(Pass::Backward)).steps[0].params.splits;
+    assert_eq!(splits(Shape::ncl(64, 64, 3_136)), 4);
+    assert_eq!(splits(Shape::ncl(64, 128, 784)), 2);
+    assert_eq!(splits(Shape::ncl(64, 8, 784)), 6);
 }
 
 /// A lane more only where it has work, and the adapter workgroups too few.
