@@ -40,7 +40,7 @@ fn shapes() -> Vec<Shape> {
             shapes.push(Shape::channels_last(outer * 37, channels as u32));
         }
     }
-    // Lines that threads share.
+    // Lines of segments.
     shapes.extend([Shape::ncl(8, 20, 1_056), Shape::ncl(16, 16, 2_048)]);
     // Runs that go on through several samples and groups.
     shapes.extend([Shape::ncl(8, 40, 1_001), Shape::ncl(20, 72, 1_003)]);

@@ -85,8 +85,9 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 9, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
-        // Lines that two threads share where gradients are summed.
-        Shape::ncl(8, 20, 1_056),
+        // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
+        Shape::ncl(8, 20, 2_060),
+        Shape::ncl(8, 8, 20_004),
         // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one
         // part; of every place in a pair; and long, of more than are summed as one group, split.
         Shape::ncl(8, 40, 49),
