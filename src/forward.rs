@@ -201,13 +201,13 @@ impl BatchNorm {
         let work = match bound.pass {
             Pass::Training => {
                 // The backward pass shares the buffer. Where its tensors start decides whether one
-                // binding covers them, and whether they do at a pair of quads, so the extremes of both
-                // give the most it takes.
+                // binding covers them, and whether they do at a pair of quads: the extremes of both give
+                // the most it takes.
                 let channels = bound.shape.channels();
                 let mut words = plan.work_words(channels);
                 let last =
                     |elements| self.adapter.alignment.saturating_sub(elements * element.size());
-                for offset in [0, last(8), last(1)] {
+                for offset in [0, element.size(), last(8), last(1)] {
                     let offsets = &[offset];
                     let request = Request { pass: Pass::Backward, offsets, ..request };
                     let backward = Plan::new(&self.adapter, bound.shape, &request)?;

@@ -42,8 +42,8 @@ pub enum Mapping {
     Tiles,
     /// As tiles, of as many columns as each invocation can keep account of in registers.
     Strips,
-    /// As rows, long ones: each invocation sums a channel of its own, and all write side by side: for
-    /// software adapters.
+    /// As rows, long ones: each invocation takes the moments of a channel of its own, and all sum gradients
+    /// and write side by side: for software adapters.
     Lines,
     /// As lines, of any length: each invocation sums, and normalizes, eight channels in a row; dx all write side
     /// by side.

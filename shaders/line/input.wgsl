@@ -21,7 +21,7 @@ fn differentiate_lines(l: Lines, k: u32, thread: u32) {
         );
         store_gradients(i, gradient_of_pair(v, low.affine, high.affine), low, high);
         continuing {
-            i += 8u * WORKGROUP;
+            i += pair_step();
             break if i >= l.end;
         }
     }

@@ -1,7 +1,7 @@
 // Formula: the mapping of a workgroup to a band of a channels-first tensor, outer × channels × inner.
-// A workgroup owns: one split of the samples of WORKGROUP channels side by side. Moments each thread sums over
-// a channel of its own. All else is side by side, line after line, as memory has them, and where that is summed,
-// each thread has sums of its own of every channel: none waits for another.
+// A workgroup owns: one split of the samples of WORKGROUP channels side by side. Each thread takes the
+// moments of a channel of its own. Gradients are summed, and all is written, side by side, line after line, as
+// memory has them; of gradients each thread has sums of its own of every channel: none waits for another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, is a multiple of
 // a quad, and has two pairs for each thread; samples are multiples of a pair. So a line may start or end

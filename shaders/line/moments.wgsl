@@ -5,8 +5,8 @@
 // Needs: params.wgsl, tensor/pairs.wgsl, line/cursor.wgsl, moments.wgsl, block_moments.wgsl,
 // pairs/moments.wgsl.
 
-// Groups from which on a pivot may leave all values: the mean of fewer tells less than those that it started
-// from.
+// Groups from which on a pivot may be none of the values: the mean of fewer tells less than those that it
+// started from.
 const GROUPS_TO_STEP = 4u;
 
 // One of eight quads, from the first line's start to near the last one's end.

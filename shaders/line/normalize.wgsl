@@ -14,7 +14,7 @@ fn normalize_lines(l: Lines, k: u32, thread: u32) {
         let high = select(first, second, halves.y);
         store_y(i, normalized_pair(load_x(i), residual_of(i), spread(low), spread(high)));
         continuing {
-            i += 8u * WORKGROUP;
+            i += pair_step();
             break if i >= l.end;
         }
     }

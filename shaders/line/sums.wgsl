@@ -22,32 +22,31 @@ fn segments_a_line() -> u32 {
     return max(local.inner / segment_step(), 1u);
 }
 
-// What of a pair is in the line.
-fn within(line: u32, i: u32, v: Pair) -> Pair {
+// What of a pair is in the line that starts at `start`.
+fn within(start: u32, i: u32, v: Pair) -> Pair {
     if !HALVES {
         return v;
     }
     return Pair(
-        select(vec4f(), v.low, i >= line),
-        select(vec4f(), v.high, i + 4u < line + local.inner),
+        select(vec4f(), v.low, i >= start),
+        select(vec4f(), v.high, i + 4u < start + local.inner),
     );
 }
 
-fn sums_at(line: u32, i: u32, a: Affine) -> Sums {
+fn sums_at(start: u32, i: u32, a: Affine) -> Sums {
     let g = gradient_of_pair(load_input(i), a, a);
     store_frozen(i, g, a, a);
-    return sums_of_pair(PairGradient(within(line, i, g.dz), within(line, i, g.centered)));
+    return sums_of_pair(PairGradient(within(start, i, g.dz), within(start, i, g.centered)));
 }
 
-// A loop over no more than rounds: of short lines one over segments, around it, would be half the work.
-fn segment_sums(line: u32, segment: u32, thread: u32, a: Affine) -> Sums {
-    let first = pair_of(line) + segment * segment_step();
+fn segment_sums(start: u32, segment: u32, thread: u32, a: Affine) -> Sums {
+    let first = pair_of(start) + segment * segment_step();
     let is_last = segment + 1u == segments_a_line();
-    let end = select(first + segment_step(), line + local.inner, is_last);
+    let end = select(first + segment_step(), start + local.inner, is_last);
     var sums = Sums();
     var i = first + 8u * thread;
     loop {
-        sums = add(sums, sums_at(line, i, a));
+        sums = add(sums, sums_at(start, i, a));
         continuing {
             i += pair_step();
             break if i >= end;
@@ -56,6 +55,8 @@ fn segment_sums(line: u32, segment: u32, thread: u32, a: Affine) -> Sums {
     return sums;
 }
 
+// One loop over the segments of all channels: of short lines, a loop over segments within one over channels would
+// cost as much as half of the sums.
 fn sum_sample(b: Band, sample: u32, thread: u32) {
     let segments = segments_a_line();
     var k = 0u;

@@ -7,8 +7,8 @@
 var<private> part_sums: array<vec2f, MAX_CHANNELS>;
 var<private> all_sums: array<vec2f, MAX_CHANNELS>;
 
-fn add_sums(k: u32, of_line: Sums) {
-    let sums = whole(of_line);
+fn add_sums(k: u32, more: Sums) {
+    let sums = whole(more);
     part_sums[k] += vec2f(sums.dz.x, sums.dz_x.x);
 }
 

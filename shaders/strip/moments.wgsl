@@ -1,10 +1,10 @@
 // Formula: the moments of a strip's columns (../moments.wgsl), in parts of rows. The pivot starts as the
 // median of medians of rows from all over the strip, and may move after each part.
 // A workgroup owns: a strip. Reads: x. Writes: nothing.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, moments.wgsl, block_moments.wgsl, pairs/moments.wgsl,
-// strip/rows.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, moments.wgsl, block_moments.wgsl, strip/rows.wgsl.
 
-// Rows that a pivot may leave all values for: the mean of fewer tells less than those that it started from.
+// Rows from which on a pivot may be none of the values: the mean of fewer tells less than those that it started
+// from.
 const ROWS_TO_STEP = 256u;
 // Rows of a part whose values may become its pivot.
 const CANDIDATES = 4u;
@@ -75,8 +75,8 @@ fn move_pivots(w: Strip, first: u32, end: u32) {
         var low = moments_of(k, rows);
         var high = moments_of(k + 1u, rows);
         for (var j = 1u; j <= CANDIDATES; j++) {
-            let row = first + j * (end - first) / CANDIDATES - 1u;
-            let v = load_x(at(w, max(row, first)) + k / 2u * pair_step());
+            let row = first + max(j * (end - first) / CANDIDATES, 1u) - 1u;
+            let v = load_x(at(w, row) + k / 2u * pair_step());
             low = toward(low, v.low, vec4<bool>(true));
             high = toward(high, v.high, vec4<bool>(true));
         }

@@ -1,5 +1,5 @@
-// Formula: none; two sums of each of a strip's columns, which `with_row` adds to, over rows from the first
-// to before an end: row by row, in groups of rows, and parts of groups, so that no chain of roundings is long.
+// Formula: none; two sums of each of a strip's columns, which `with_row` adds a row to: row by row, in groups of
+// rows, and parts of groups, so that no chain of roundings is long.
 // A workgroup owns: a strip. Reads and writes: what `with_row` does.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, and `with_row` of strip/moments.wgsl or strip/sums.wgsl.
 

@@ -15,7 +15,7 @@ pub(crate) const MAX_QUADS: u64 = 32;
 const LONGEST_ROW: u64 = 512;
 /// `PAIRS` of shaders/strip/map.wgsl: pairs of quads of an invocation in a chunk.
 pub(crate) const CHUNK_PAIRS: u64 = 4;
-/// Rows from which on a strip has a few groups of rows, and so a few values to choose a pivot from.
+/// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
 const MIN_STRIP_ROWS: u64 = 64;
 /// Chunks of a strip at most: more of them are more of a row in order, and more to compile.
 pub(crate) const MAX_CHUNKS: u64 = 4;
@@ -155,7 +155,7 @@ impl<'a> Question<'a> {
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
-    /// sums are wanted; and bands enough to be busy. Frozen gradients are written on the way to sums, channel by
+    /// moments are wanted; and bands enough to be busy. Frozen gradients are written on the way to sums, channel by
     /// channel, so lines must not end in the middle of a pair.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;

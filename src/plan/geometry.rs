@@ -11,7 +11,7 @@ use crate::{Element, Error, Shape};
 const MAX_SLOTS: u64 = 512;
 /// Bytes that partials may take in all.
 const MAX_PARTIAL_BYTES: u64 = 1 << 20;
-/// Values of a channel in a split of a band, at least: merging its partials is as much work as 800.
+/// Values of a channel in a split of a band, at least: merging a partial is as much work as 800.
 const MIN_LINE_SPLIT: u64 = 1 << 13;
 /// Rows of a strip or tile that is split at all.
 const MIN_ROWS: u64 = 128;
@@ -88,7 +88,8 @@ impl Geometry {
         }
     }
 
-    /// Partials of a channel that a split leaves: strips have one of each column, lines of each thread.
+    /// Partials of a channel that a split leaves: strips have one of each column, lines whose
+    /// gradients are summed of each invocation.
     pub fn partials_a_split(&self) -> u64 {
         match self.mapping {
             Mapping::Strips => self.inner,

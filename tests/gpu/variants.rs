@@ -128,6 +128,9 @@ fn tensors_beyond_one_binding_agree() {
             layers.check(&Case { weights: Weighting::Position, ..Case::new(shape) });
         }
     }
+    // Strips, of which the last piece has two rows.
+    let swept = Layers::new(&context, |adapter| Adapter { tiles_from: 0, ..adapter });
+    swept.check(&Case::new(Shape::channels_last(512, 64)));
 }
 
 /// More workgroups than one dimension of a dispatch holds, and a million channels.
