@@ -65,11 +65,10 @@ fn elements_of_group(c: Cursor) -> u32 {
     return end_of_group(c) - c.at + select(0u, elements_of_rest(), has_rest(c));
 }
 
-// After a part, to a value of its first pair, or of the first of its last group; or, where the values are two,
-// or drift, to none of them.
-fn with_moved_pivot(m: Moments, first: u32, last: u32, may_step: bool) -> Moments {
+// After a part, to a value of two of its pairs; or, where the values are two, or drift, to none of them.
+fn with_moved_pivot(m: Moments, a: u32, b: u32, may_step: bool) -> Moments {
     let mean = m.pivot + across(m.sum) / m.count;
-    let value = nearest_in_pair(mean, nearest_in_pair(mean, m.pivot, load_x(first)), load_x(last));
+    let value = nearest_in_pair(mean, nearest_in_pair(mean, m.pivot, load_x(a)), load_x(b));
     let moved = toward(m, value, vec4<bool>(true));
     return toward(moved, step_toward_mean(moved), is_far_off(moved) & vec4<bool>(may_step));
 }
@@ -87,12 +86,13 @@ fn moments_of(b: Band, p: Place) -> Moments {
     loop {
         var part = DeviationSums();
         var elements = 0u;
+        // Its first pair, which may be a border, and one that is not.
         let first = c.at;
-        var last = first;
+        var middle_of_last = first;
         let groups = min(c.groups, clamp(done, 1u, GROUPS_A_PART));
         var group = 0u;
         loop {
-            last = c.at;
+            middle_of_last = c.at + rounds_of(c) / 2u * ROUND;
             elements += elements_of_group(c);
             part = plus(part, group_sums(c, total.pivot));
             next_group(&c);
@@ -103,7 +103,7 @@ fn moments_of(b: Band, p: Place) -> Moments {
         }
         done += groups;
         total = add(total, Moments(f32(elements), total.pivot, part.sum, part.squares));
-        total = with_moved_pivot(total, first, last, done >= GROUPS_TO_STEP || c.groups == 0u);
+        total = with_moved_pivot(total, first, middle_of_last, done >= GROUPS_TO_STEP || c.groups == 0u);
         continuing {
             break if c.groups == 0u;
         }
