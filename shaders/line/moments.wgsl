@@ -65,10 +65,14 @@ fn elements_of_group(c: Cursor) -> u32 {
     return end_of_group(c) - c.at + select(0u, elements_of_rest(), has_rest(c));
 }
 
-// After a part, to a value of two of its pairs; or, where the values are two, or drift, to none of them.
+fn nearest_in_round(mean: vec4f, best: vec4f, i: u32) -> vec4f {
+    return nearest_in_pair(mean, nearest_in_pair(mean, best, load_x(i)), load_x(i + 8u));
+}
+
+// After a part, to a value of two of its rounds; or, where the values are two, or drift, to none of them.
 fn with_moved_pivot(m: Moments, a: u32, b: u32, may_step: bool) -> Moments {
     let mean = m.pivot + across(m.sum) / m.count;
-    let value = nearest_in_pair(mean, nearest_in_pair(mean, m.pivot, load_x(a)), load_x(b));
+    let value = nearest_in_round(mean, nearest_in_round(mean, m.pivot, a), b);
     let moved = toward(m, value, vec4<bool>(true));
     return toward(moved, step_toward_mean(moved), is_far_off(moved) & vec4<bool>(may_step));
 }
@@ -86,7 +90,7 @@ fn moments_of(b: Band, p: Place) -> Moments {
     loop {
         var part = DeviationSums();
         var elements = 0u;
-        // Its first pair, which may be a border, and one that is not.
+        // Its first round, which may be a border, and one that is not.
         let first = c.at;
         var middle_of_last = first;
         let groups = min(c.groups, clamp(done, 1u, GROUPS_A_PART));
