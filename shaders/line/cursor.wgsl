@@ -74,11 +74,3 @@ fn end_of_line(c: Cursor) -> u32 {
 fn elements_of_rest() -> u32 {
     return local.inner % ROUND;
 }
-
-// What of a pair is in the line.
-fn within(c: Cursor, i: u32, v: Pair) -> Pair {
-    return Pair(
-        select(vec4f(), v.low, i >= c.line),
-        select(vec4f(), v.high, i + 4u < end_of_line(c)),
-    );
-}

@@ -100,6 +100,17 @@ fn line(sample: u32, channel: u32) -> u32 {
     return sample * local.outer_stride + channel * local.inner;
 }
 
+// What of a pair is in the line that starts at `start`, and 0 for the rest.
+fn within(start: u32, i: u32, v: Pair) -> Pair {
+    if !HALVES {
+        return v;
+    }
+    return Pair(
+        select(vec4f(), v.low, i >= start),
+        select(vec4f(), v.high, i + 4u < start + local.inner),
+    );
+}
+
 // What threads write side by side: two lines, one after the other, or a band's last. The first starts with
 // a pair.
 struct Lines {

@@ -33,7 +33,7 @@ fn rest_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
     var sums = DeviationSums();
     var i = first_of_rest(c);
     loop {
-        sums = plus(sums, sums_of_deviations(within(c, i, deviations(load_x(i), pivot))));
+        sums = plus(sums, sums_of_deviations(within(c.line, i, deviations(load_x(i), pivot))));
         continuing {
             i = next_of_rest(c, i);
             break if i >= end_of_line(c);

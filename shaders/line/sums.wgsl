@@ -22,17 +22,6 @@ fn segments_a_line() -> u32 {
     return max(local.inner / segment_step(), 1u);
 }
 
-// What of a pair is in the line that starts at `start`.
-fn within(start: u32, i: u32, v: Pair) -> Pair {
-    if !HALVES {
-        return v;
-    }
-    return Pair(
-        select(vec4f(), v.low, i >= start),
-        select(vec4f(), v.high, i + 4u < start + local.inner),
-    );
-}
-
 fn sums_at(start: u32, i: u32, a: Affine) -> Sums {
     let g = gradient_of_pair(load_input(i), a, a);
     store_frozen(i, g, a, a);
