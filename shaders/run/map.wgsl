@@ -13,11 +13,13 @@
 const VALUES_A_QUAD = 4u;
 // Channels of a run.
 const MAX_CHANNELS = 8u;
-// Elements of a line whose sum is finished before it joins others: of 16 pairs, and of 16 such groups.
-const ELEMENTS_A_GROUP = 128u;
-const ELEMENTS_A_PART = 2048u;
-// Lines likewise, at most. Of long ones a part is a single line, since a pivot moves between parts alone.
-const LINES_A_PART = 8u;
+// Elements of a line whose sum is finished before it joins others: of 32 pairs, and of a segment of at most 32 such
+// groups.
+const ELEMENTS_A_GROUP = 256u;
+const ELEMENTS_A_SEGMENT = 4096u;
+// Lines likewise, and elements of them, but for those of longer lines.
+const LINES_A_PART = 32u;
+const ELEMENTS_A_PART = 8192u;
 
 fn lines_a_part() -> u32 {
     return clamp(ELEMENTS_A_PART / local.inner, 1u, LINES_A_PART);
@@ -122,6 +124,21 @@ fn last_pair(l: Line) -> u32 {
 // Whether a line ends in the middle of a pair, which is the first of the next line then.
 fn is_cut(l: Line) -> bool {
     return l.end % 8u != 0u;
+}
+
+// Most lines are one segment, long ones a few; the last has all that is left.
+fn segments_a_line() -> u32 {
+    return max(local.inner / ELEMENTS_A_SEGMENT, 1u);
+}
+
+// Of a line: a line that ends where no pair is cut, but for the last.
+fn segment(l: Line, s: u32) -> Line {
+    let first = first_pair(l) + s * ELEMENTS_A_SEGMENT;
+    let is_last = s + 1u == segments_a_line();
+    return Line(
+        select(first, l.start, s == 0u),
+        select(first + ELEMENTS_A_SEGMENT, l.end, is_last),
+    );
 }
 
 // Which elements from `i` on are in a line.

@@ -1,5 +1,5 @@
-// Formula: the moments of a run's channels (../moments.wgsl), in groups of pairs, lines, and parts of lines,
-// so that no chain of roundings is long. The pivot starts as the median of medians of values from all over
+// Formula: the moments of a run's channels (../moments.wgsl), in groups of pairs, lines, and parts of lines, so
+// that no chain of roundings is long. The pivot starts as the median of medians of values from all over
 // the lines; after each part it may move.
 // A workgroup owns: a band. Reads: x. Writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, moments.wgsl, block_moments.wgsl, pairs/moments.wgsl.
@@ -51,28 +51,15 @@ fn group_sums(first: u32, end: u32, pivot: vec4f) -> DeviationSums {
     return group;
 }
 
-fn part_of_line(first: u32, end: u32, pivot: vec4f) -> DeviationSums {
-    var part = DeviationSums();
-    var i = first;
-    loop {
-        part = plus(part, group_sums(i, min(i + ELEMENTS_A_GROUP, end), pivot));
-        continuing {
-            i += ELEMENTS_A_GROUP;
-            break if i >= end;
-        }
-    }
-    return part;
-}
-
 // `cut` is the pair that the line before ended in, and then the one that this one does.
 fn line_sums(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> DeviationSums {
     let end = end_pair(l);
     var total = sums_of_deviations(within(l, before(l), deviations(*cut, pivot)));
     var i = first_pair(l);
     loop {
-        total = plus(total, part_of_line(i, min(i + ELEMENTS_A_PART, end), pivot));
+        total = plus(total, group_sums(i, min(i + ELEMENTS_A_GROUP, end), pivot));
         continuing {
-            i += ELEMENTS_A_PART;
+            i += ELEMENTS_A_GROUP;
             break if i >= end;
         }
     }
@@ -80,11 +67,22 @@ fn line_sums(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> DeviationSums {
     return plus(total, sums_of_deviations(within(l, end, deviations(*cut, pivot))));
 }
 
+// One loop over the segments of all channels, since one within another would cost short lines a tenth.
 fn sum_lines(r: Run, sample: u32) {
+    let segments = segments_a_line();
     var cut = Pair();
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
-        let s = line_sums(line(r, sample, k), vec4f(pivots[k]), &cut);
+    var k = 0u;
+    var j = 0u;
+    loop {
+        let s = line_sums(segment(line(r, sample, k), j), vec4f(pivots[k]), &cut);
         part_moments[k] += vec2f(across(s.sum).x, across(s.squares).x);
+        continuing {
+            j++;
+            let is_last = j == segments;
+            k += select(0u, 1u, is_last);
+            j = select(j, 0u, is_last);
+            break if k >= MAX_CHANNELS;
+        }
     }
 }
 
@@ -114,7 +112,8 @@ fn join_parts(r: Run, first: u32, end: u32) {
     }
 }
 
-// Leaves them in `all_moments`.
+// Leaves them in `all_moments`. A part has no more lines than those before it: as many as are about a pivot that
+// is not theirs are no more than those that it is right for.
 fn sum_moments(r: Run) {
     if is_empty(r) {
         return;
@@ -122,11 +121,12 @@ fn sum_moments(r: Run) {
     for (var k = 0u; k < MAX_CHANNELS; k++) {
         pivots[k] = start_pivot(r, k);
     }
-    let step = lines_a_part();
+    let most = lines_a_part();
+    let fewest = max(most / 4u, 1u);
     var n = r.first_sample;
     loop {
         let first = n;
-        let end = min(n + step, r.end_sample);
+        let end = min(n + clamp(n - r.first_sample, fewest, most), r.end_sample);
         loop {
             sum_lines(r, n);
             continuing {

@@ -39,19 +39,6 @@ fn sums_of_group(first: u32, end: u32, a: Affine) -> Sums {
     return group;
 }
 
-fn sums_of_part(first: u32, end: u32, a: Affine) -> Sums {
-    var part = Sums();
-    var i = first;
-    loop {
-        part = add(part, sums_of_group(i, min(i + ELEMENTS_A_GROUP, end), a));
-        continuing {
-            i += ELEMENTS_A_GROUP;
-            break if i >= end;
-        }
-    }
-    return part;
-}
-
 // The sums of channel `k`'s line. `cut` is the pair that the line before ended in, and then the one that this
 // one does.
 fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
@@ -60,9 +47,9 @@ fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
     var total = sums_within(l, before(l), gradient_of_pair(*cut, a, a));
     var i = first_pair(l);
     loop {
-        total = add(total, sums_of_part(i, min(i + ELEMENTS_A_PART, end), a));
+        total = add(total, sums_of_group(i, min(i + ELEMENTS_A_GROUP, end), a));
         continuing {
-            i += ELEMENTS_A_PART;
+            i += ELEMENTS_A_GROUP;
             break if i >= end;
         }
     }
@@ -71,10 +58,21 @@ fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
     return add(total, sums_within(l, end, gradient_of_pair(*cut, a, a)));
 }
 
+// One loop over the segments of all channels, as in moments.wgsl.
 fn sum_lines(r: Run, sample: u32) {
+    let segments = segments_a_line();
     var cut = PairInput();
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
-        add_sums(k, sums_of_line(line(r, sample, k), k, &cut));
+    var k = 0u;
+    var j = 0u;
+    loop {
+        add_sums(k, sums_of_line(segment(line(r, sample, k), j), k, &cut));
+        continuing {
+            j++;
+            let is_last = j == segments;
+            k += select(0u, 1u, is_last);
+            j = select(j, 0u, is_last);
+            break if k >= MAX_CHANNELS;
+        }
     }
 }
 

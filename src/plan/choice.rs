@@ -27,8 +27,8 @@ const MANY_CHUNKS_FROM: u64 = 8;
 pub(crate) const MAX_CHANNELS: u64 = 16;
 /// `MAX_CHANNELS` of shaders/run/map.wgsl: channels of a run, one run an invocation.
 pub(crate) const RUN_CHANNELS: u64 = 8;
-/// Inner extents of runs: lines have a pair of their own at least, and 16 parts of groups of pairs at most, so
-/// that no chain of sums is long.
+/// Inner extents of runs: lines have a pair of their own at least, and eight segments at most, since a pivot moves
+/// between lines alone.
 const RUN_LINES: RangeInclusive<u64> = 16..=1 << 15;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;

@@ -89,11 +89,12 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),
         // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one
-        // part; of every place in a pair; and long, of more than are summed as one group, split.
+        // part; of every place in a pair; long, of more than are summed as one group, split; and of two segments.
         Shape::ncl(8, 40, 49),
         Shape::ncl(40, 48, 17),
         Shape::ncl(4, 72, 33),
         Shape::ncl(18, 40, 1_001),
+        Shape::ncl(8, 40, 8_203),
         // Strips of two chunks, three and four, and of more rows than are summed as one part.
         Shape::nc(70, 512),
         Shape::nc(66, 768),
