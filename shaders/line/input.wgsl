@@ -20,17 +20,22 @@ fn differentiate_lines(l: Lines, k: u32, thread: u32) {
             select(first, second, halves.y), select(first_c, second_c, halves.y),
         );
         store_gradients(i, gradient_of_pair(v, low.affine, high.affine), low, high);
-        continuing {
-            i += pair_step();
-            break if i >= l.end;
+        i += pair_step();
+        if i >= l.end {
+            break;
         }
     }
 }
 
 fn differentiate(b: Band, thread: u32) {
     for (var n = b.first_sample; n < b.end_sample; n++) {
-        for (var k = 0u; k < channels_of(b); k += 2u) {
+        var k = 0u;
+        loop {
             differentiate_lines(lines(b, n, k), k, thread);
+            k += 2u;
+            if k >= channels_of(b) {
+                break;
+            }
         }
     }
 }

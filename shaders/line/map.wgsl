@@ -9,7 +9,8 @@
 //
 // For adapters that are cores with caches. Eight threads that read a line each are as many streams as a core
 // follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here
-// is in time: one that tests at its start runs once more than it has work, with all threads off.
+// is in time: one that tests at its start runs once more than it has work, with all threads off. And they step
+// there: in a `continuing` block each round would ask whether it is the first.
 
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;

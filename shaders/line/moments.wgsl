@@ -34,9 +34,9 @@ fn rest_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
     var i = first_of_rest(c);
     loop {
         sums = plus(sums, sums_of_deviations(within(c.line, i, deviations(load_x(i), pivot))));
-        continuing {
-            i = next_of_rest(c, i);
-            break if i >= end_of_line(c);
+        i = next_of_rest(c, i);
+        if i >= end_of_line(c) {
+            break;
         }
     }
     return sums;
@@ -50,9 +50,9 @@ fn group_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
     loop {
         let round = sums_of_deviations(deviations(load_x(i), pivot));
         sums = plus(sums, plus(round, sums_of_deviations(deviations(load_x(i + 8u), pivot))));
-        continuing {
-            i += ROUND;
-            break if i >= end;
+        i += ROUND;
+        if i >= end {
+            break;
         }
     }
     if has_rest(c) {
@@ -100,16 +100,16 @@ fn moments_of(b: Band, p: Place) -> Moments {
             elements += elements_of_group(c);
             part = plus(part, group_sums(c, total.pivot));
             next_group(&c);
-            continuing {
-                group++;
-                break if group >= groups;
+            group++;
+            if group >= groups {
+                break;
             }
         }
         done += groups;
         total = add(total, Moments(f32(elements), total.pivot, part.sum, part.squares));
         total = with_moved_pivot(total, first, middle_of_last, done >= GROUPS_TO_STEP || c.groups == 0u);
-        continuing {
-            break if c.groups == 0u;
+        if c.groups == 0u {
+            break;
         }
     }
     return total;

@@ -13,17 +13,22 @@ fn normalize_lines(l: Lines, k: u32, thread: u32) {
         let low = select(first, second, halves.x);
         let high = select(first, second, halves.y);
         store_y(i, normalized_pair(load_x(i), residual_of(i), spread(low), spread(high)));
-        continuing {
-            i += pair_step();
-            break if i >= l.end;
+        i += pair_step();
+        if i >= l.end {
+            break;
         }
     }
 }
 
 fn normalize(b: Band, thread: u32) {
     for (var n = b.first_sample; n < b.end_sample; n++) {
-        for (var k = 0u; k < channels_of(b); k += 2u) {
+        var k = 0u;
+        loop {
             normalize_lines(lines(b, n, k), k, thread);
+            k += 2u;
+            if k >= channels_of(b) {
+                break;
+            }
         }
     }
 }

@@ -36,9 +36,9 @@ fn segment_sums(start: u32, segment: u32, thread: u32, a: Affine) -> Sums {
     var i = first + 8u * thread;
     loop {
         sums = add(sums, sums_at(start, i, a));
-        continuing {
-            i += pair_step();
-            break if i >= end;
+        i += pair_step();
+        if i >= end {
+            break;
         }
     }
     return sums;
@@ -52,12 +52,12 @@ fn sum_sample(b: Band, sample: u32, thread: u32) {
     var segment = 0u;
     loop {
         add_sums(k, segment_sums(line(sample, b.channel + k), segment, thread, spread(affines[k])));
-        continuing {
-            segment++;
-            let is_last = segment == segments;
-            k += select(0u, 1u, is_last);
-            segment = select(segment, 0u, is_last);
-            break if k >= channels_of(b);
+        segment++;
+        let is_last = segment == segments;
+        k += select(0u, 1u, is_last);
+        segment = select(segment, 0u, is_last);
+        if k >= channels_of(b) {
+            break;
         }
     }
 }
@@ -73,14 +73,14 @@ fn sum_gradients(b: Band, thread: u32) {
         let end = min(n + step, b.end_sample);
         loop {
             sum_sample(b, n, thread);
-            continuing {
-                n++;
-                break if n >= end;
+            n++;
+            if n >= end {
+                break;
             }
         }
         join_parts();
-        continuing {
-            break if n >= b.end_sample;
+        if n >= b.end_sample {
+            break;
         }
     }
 }

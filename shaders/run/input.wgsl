@@ -36,9 +36,9 @@ fn differentiate(r: Run, thread: u32) {
         var i = 8u * thread;
         loop {
             differentiate_pair(sample, i);
-            continuing {
-                i += 8u * WORKGROUP;
-                break if i >= MAX_CHANNELS * local.inner;
+            i += 8u * WORKGROUP;
+            if i >= MAX_CHANNELS * local.inner {
+                break;
             }
         }
     }

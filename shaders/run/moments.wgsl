@@ -43,9 +43,9 @@ fn group_sums(first: u32, end: u32, pivot: vec4f) -> DeviationSums {
     var i = first;
     loop {
         group = plus(group, sums_of_deviations(deviations(load_x(i), pivot)));
-        continuing {
-            i += 8u;
-            break if i >= end;
+        i += 8u;
+        if i >= end {
+            break;
         }
     }
     return group;
@@ -58,9 +58,9 @@ fn line_sums(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> DeviationSums {
     var i = first_pair(l);
     loop {
         total = plus(total, group_sums(i, min(i + ELEMENTS_A_GROUP, end), pivot));
-        continuing {
-            i += ELEMENTS_A_GROUP;
-            break if i >= end;
+        i += ELEMENTS_A_GROUP;
+        if i >= end {
+            break;
         }
     }
     *cut = load_x(last_pair(l));
@@ -76,12 +76,12 @@ fn sum_lines(r: Run, sample: u32) {
     loop {
         let s = line_sums(segment(line(r, sample, k), j), vec4f(pivots[k]), &cut);
         part_moments[k] += vec2f(across(s.sum).x, across(s.squares).x);
-        continuing {
-            j++;
-            let is_last = j == segments;
-            k += select(0u, 1u, is_last);
-            j = select(j, 0u, is_last);
-            break if k >= MAX_CHANNELS;
+        j++;
+        let is_last = j == segments;
+        k += select(0u, 1u, is_last);
+        j = select(j, 0u, is_last);
+        if k >= MAX_CHANNELS {
+            break;
         }
     }
 }
@@ -129,14 +129,14 @@ fn sum_moments(r: Run) {
         let end = min(n + clamp(n - r.first_sample, fewest, most), r.end_sample);
         loop {
             sum_lines(r, n);
-            continuing {
-                n++;
-                break if n >= end;
+            n++;
+            if n >= end {
+                break;
             }
         }
         join_parts(r, first, end);
-        continuing {
-            break if n >= r.end_sample;
+        if n >= r.end_sample {
+            break;
         }
     }
 }

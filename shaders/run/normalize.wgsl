@@ -10,9 +10,9 @@ fn normalize_line(l: Line, k: u32) {
     var i = first_pair(l);
     loop {
         store_y(i, normalized_pair(load_x(i), residual_of(i), a, a));
-        continuing {
-            i += 8u;
-            break if i >= end;
+        i += 8u;
+        if i >= end {
+            break;
         }
     }
     if is_cut(l) {
@@ -25,8 +25,13 @@ fn normalize_line(l: Line, k: u32) {
 
 fn normalize(r: Run) {
     for (var n = r.first_sample; n < r.end_sample; n++) {
-        for (var k = 0u; k < MAX_CHANNELS; k++) {
+        var k = 0u;
+        loop {
             normalize_line(line(r, n, k), k);
+            k++;
+            if k >= MAX_CHANNELS {
+                break;
+            }
         }
     }
 }

@@ -31,9 +31,9 @@ fn sums_of_group(first: u32, end: u32, a: Affine) -> Sums {
     var i = first;
     loop {
         group = add(group, sums_at(i, a));
-        continuing {
-            i += 8u;
-            break if i >= end;
+        i += 8u;
+        if i >= end {
+            break;
         }
     }
     return group;
@@ -48,9 +48,9 @@ fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
     var i = first_pair(l);
     loop {
         total = add(total, sums_of_group(i, min(i + ELEMENTS_A_GROUP, end), a));
-        continuing {
-            i += ELEMENTS_A_GROUP;
-            break if i >= end;
+        i += ELEMENTS_A_GROUP;
+        if i >= end {
+            break;
         }
     }
     *cut = load_input(last_pair(l));
@@ -66,12 +66,12 @@ fn sum_lines(r: Run, sample: u32) {
     var j = 0u;
     loop {
         add_sums(k, sums_of_line(segment(line(r, sample, k), j), k, &cut));
-        continuing {
-            j++;
-            let is_last = j == segments;
-            k += select(0u, 1u, is_last);
-            j = select(j, 0u, is_last);
-            break if k >= MAX_CHANNELS;
+        j++;
+        let is_last = j == segments;
+        k += select(0u, 1u, is_last);
+        j = select(j, 0u, is_last);
+        if k >= MAX_CHANNELS {
+            break;
         }
     }
 }
@@ -87,14 +87,14 @@ fn sum_gradients(r: Run) {
         let end = min(n + step, r.end_sample);
         loop {
             sum_lines(r, n);
-            continuing {
-                n++;
-                break if n >= end;
+            n++;
+            if n >= end {
+                break;
             }
         }
         join_parts();
-        continuing {
-            break if n >= r.end_sample;
+        if n >= r.end_sample {
+            break;
         }
     }
 }
