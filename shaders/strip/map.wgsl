@@ -10,7 +10,7 @@
 // thread knows of its columns stays in registers or at known places of its stack. Written out, since
 // an array that is indexed by a loop is gathered lane by lane.
 
-// Pairs of a thread in a chunk: those of `Pairs`.
+// Pairs of a thread in a chunk: a, b, c, d.
 const PAIRS = 4u;
 // Quads of a thread. CHUNKS, and so the length of all arrays, is a constant of the text and no override:
 // indexing a private array takes the compiler time by the square of its length.
@@ -18,13 +18,6 @@ const MAX_QUADS = 2u * PAIRS * CHUNKS;
 
 // Values of one channel in a quad, as the shared formulas see it.
 const VALUES_A_QUAD = 1u;
-
-struct Pairs {
-    a: Pair,
-    b: Pair,
-    c: Pair,
-    d: Pair,
-}
 
 struct Strip {
     column: u32,    // the thread's first
@@ -99,9 +92,4 @@ fn across(v: vec4f) -> vec4f {
 // All quads are whole.
 fn keep(q: Quad, v: vec4f) -> vec4f {
     return v;
-}
-
-fn load_row_of_x(i: u32) -> Pairs {
-    let step = pair_step();
-    return Pairs(load_x(i), load_x(i + step), load_x(i + 2u * step), load_x(i + 3u * step));
 }

@@ -9,7 +9,7 @@ const ROWS_TO_STEP = 256u;
 // Rows of a part whose values may become its pivot.
 const CANDIDATES = 4u;
 
-// `sums` and `products` are about these.
+// `sums` and `products` are of deviations from these, and of their squares.
 var<private> pivots: array<vec4f, MAX_QUADS>;
 
 // One of eight rows, from the first to the last.
@@ -35,26 +35,11 @@ fn start_pivots(w: Strip) {
     }
 }
 
-fn deviations_at(v: Pair, k: u32) -> Pair {
-    return Pair(v.low - pivots[k], v.high - pivots[k + 1u]);
-}
-
-// With the row at `i`, of the chunk whose first quad is `k`.
-fn with_row(s: ChunkSums, i: u32, k: u32) -> ChunkSums {
-    let row = load_row_of_x(i);
-    let a = deviations_at(row.a, k);
-    let b = deviations_at(row.b, k + 2u);
-    let c = deviations_at(row.c, k + 4u);
-    let d = deviations_at(row.d, k + 6u);
-    return ChunkSums(
-        plus_pairs(s.sum, Pairs(a, b, c, d)),
-        Pairs(
-            with_product(s.product.a, a, a),
-            with_product(s.product.b, b, b),
-            with_product(s.product.c, c, c),
-            with_product(s.product.d, d, d),
-        ),
-    );
+// Deviations from quads `k` and `k + 1`'s pivots, and their squares.
+fn terms(i: u32, k: u32) -> PairSums {
+    let x = load_x(i);
+    let d = Pair(x.low - pivots[k], x.high - pivots[k + 1u]);
+    return PairSums(d, times(d, d));
 }
 
 fn moments_of(k: u32, rows: u32) -> Moments {

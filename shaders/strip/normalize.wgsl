@@ -6,11 +6,14 @@
 // Of the chunk whose first quad is `k`.
 fn normalize_chunk(i: u32, k: u32) {
     let step = pair_step();
-    let x_value = load_row_of_x(i);
-    let a = normalized_pair(x_value.a, residual_of(i), affine_of(k), affine_of(k + 1u));
-    let b = normalized_pair(x_value.b, residual_of(i + step), affine_of(k + 2u), affine_of(k + 3u));
-    let c = normalized_pair(x_value.c, residual_of(i + 2u * step), affine_of(k + 4u), affine_of(k + 5u));
-    let d = normalized_pair(x_value.d, residual_of(i + 3u * step), affine_of(k + 6u), affine_of(k + 7u));
+    let x_a = load_x(i);
+    let x_b = load_x(i + step);
+    let x_c = load_x(i + 2u * step);
+    let x_d = load_x(i + 3u * step);
+    let a = normalized_pair(x_a, residual_of(i), affine_of(k), affine_of(k + 1u));
+    let b = normalized_pair(x_b, residual_of(i + step), affine_of(k + 2u), affine_of(k + 3u));
+    let c = normalized_pair(x_c, residual_of(i + 2u * step), affine_of(k + 4u), affine_of(k + 5u));
+    let d = normalized_pair(x_d, residual_of(i + 3u * step), affine_of(k + 6u), affine_of(k + 7u));
     store_y(i, a);
     store_y(i + step, b);
     store_y(i + 2u * step, c);

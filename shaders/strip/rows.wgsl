@@ -1,7 +1,7 @@
-// Formula: none; two sums of each of a strip's columns, which `with_row` adds a row to: row by row, in groups of
-// rows, and parts of groups, so that no chain of roundings is long.
-// A workgroup owns: a strip. Reads and writes: what `with_row` does.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, and `with_row` of strip/moments.wgsl or strip/sums.wgsl.
+// Formula: none; two sums of each of a strip's columns, of what `terms` says: row by row, in groups of rows, and
+// parts of groups, so that no chain of roundings is long.
+// A workgroup owns: a strip. Reads and writes: what `terms` does.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, and `terms` of strip/moments.wgsl or strip/sums.wgsl.
 
 const ROWS_A_GROUP = 32u;
 const ROWS_A_PART = 512u;
@@ -11,41 +11,66 @@ var<private> sums: array<vec4f, MAX_QUADS>;
 // Of its products with deviations.
 var<private> products: array<vec4f, MAX_QUADS>;
 
+// Of a pair of columns.
+struct PairSums {
+    sum: Pair,
+    product: Pair,
+}
+
 // Of a thread's columns in a chunk.
 struct ChunkSums {
-    sum: Pairs,
-    product: Pairs,
+    a: PairSums,
+    b: PairSums,
+    c: PairSums,
+    d: PairSums,
 }
 
 fn plus(s: Pair, t: Pair) -> Pair {
     return Pair(s.low + t.low, s.high + t.high);
 }
 
-fn plus_pairs(s: Pairs, t: Pairs) -> Pairs {
-    return Pairs(plus(s.a, t.a), plus(s.b, t.b), plus(s.c, t.c), plus(s.d, t.d));
+fn times(s: Pair, t: Pair) -> Pair {
+    return Pair(s.low * t.low, s.high * t.high);
 }
 
-fn with_product(s: Pair, a: Pair, b: Pair) -> Pair {
-    return Pair(s.low + a.low * b.low, s.high + a.high * b.high);
+fn add_pairs(s: PairSums, t: PairSums) -> PairSums {
+    return PairSums(plus(s.sum, t.sum), plus(s.product, t.product));
 }
 
-fn with_group(s: ChunkSums, t: ChunkSums) -> ChunkSums {
-    return ChunkSums(plus_pairs(s.sum, t.sum), plus_pairs(s.product, t.product));
+fn add_chunks(s: ChunkSums, t: ChunkSums) -> ChunkSums {
+    return ChunkSums(
+        add_pairs(s.a, t.a),
+        add_pairs(s.b, t.b),
+        add_pairs(s.c, t.c),
+        add_pairs(s.d, t.d),
+    );
 }
 
-fn add_pair(k: u32, sum: Pair, product: Pair) {
-    sums[k] += sum.low;
-    sums[k + 1u] += sum.high;
-    products[k] += product.low;
-    products[k + 1u] += product.high;
+// Adds the row at `i`, of the chunk whose first quad is `k`. A pair is added before the next is loaded, so that
+// less has to be kept.
+fn with_row(s: ChunkSums, i: u32, k: u32) -> ChunkSums {
+    let step = pair_step();
+    return ChunkSums(
+        add_pairs(s.a, terms(i, k)),
+        add_pairs(s.b, terms(i + step, k + 2u)),
+        add_pairs(s.c, terms(i + 2u * step, k + 4u)),
+        add_pairs(s.d, terms(i + 3u * step, k + 6u)),
+    );
 }
 
-// To the chunk whose first quad is `k`.
-fn add_part(k: u32, part: ChunkSums) {
-    add_pair(k, part.sum.a, part.product.a);
-    add_pair(k + 2u, part.sum.b, part.product.b);
-    add_pair(k + 4u, part.sum.c, part.product.c);
-    add_pair(k + 6u, part.sum.d, part.product.d);
+fn keep_pair(k: u32, s: PairSums) {
+    sums[k] += s.sum.low;
+    sums[k + 1u] += s.sum.high;
+    products[k] += s.product.low;
+    products[k + 1u] += s.product.high;
+}
+
+// Adds to both sums of every column of the chunk whose first quad is `k`.
+fn keep_chunk(k: u32, part: ChunkSums) {
+    keep_pair(k, part.a);
+    keep_pair(k + 2u, part.b);
+    keep_pair(k + 4u, part.c);
+    keep_pair(k + 6u, part.d);
 }
 
 // Adds a part of ROWS_A_PART rows at most to both sums of every column of the thread.
@@ -75,19 +100,19 @@ fn sum_part(w: Strip, first: u32, part_end: u32) {
             }
             i += local.outer_stride;
         }
-        part0 = with_group(part0, group0);
-        part1 = with_group(part1, group1);
-        part2 = with_group(part2, group2);
-        part3 = with_group(part3, group3);
+        part0 = add_chunks(part0, group0);
+        part1 = add_chunks(part1, group1);
+        part2 = add_chunks(part2, group2);
+        part3 = add_chunks(part3, group3);
     }
-    add_part(0u, part0);
+    keep_chunk(0u, part0);
     if CHUNKS > 1u {
-        add_part(8u, part1);
+        keep_chunk(8u, part1);
     }
     if CHUNKS > 2u {
-        add_part(16u, part2);
+        keep_chunk(16u, part2);
     }
     if CHUNKS > 3u {
-        add_part(24u, part3);
+        keep_chunk(24u, part3);
     }
 }
