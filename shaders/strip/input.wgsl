@@ -17,21 +17,17 @@ fn set_input_gradient(k: u32, i: InputGradient) {
 }
 
 // Of quads `k` and `k + 1`.
-fn store_gradients_of(i: u32, k: u32, g: PairGradient) {
-    store_gradients(i, g, input_gradient_at(k), input_gradient_at(k + 1u));
+fn differentiate_pair(i: u32, k: u32) {
+    store_gradients(i, gradient_of(i, k), input_gradient_at(k), input_gradient_at(k + 1u));
 }
 
-// Of the chunk whose first quad is `k`.
+// Of the chunk whose first quad is `k`. A pair is stored before the next is loaded, so that less has to be kept.
 fn differentiate_chunk(i: u32, k: u32) {
     let step = pair_step();
-    let a = gradient_of(i, k);
-    let b = gradient_of(i + step, k + 2u);
-    let c = gradient_of(i + 2u * step, k + 4u);
-    let d = gradient_of(i + 3u * step, k + 6u);
-    store_gradients_of(i, k, a);
-    store_gradients_of(i + step, k + 2u, b);
-    store_gradients_of(i + 2u * step, k + 4u, c);
-    store_gradients_of(i + 3u * step, k + 6u, d);
+    differentiate_pair(i, k);
+    differentiate_pair(i + step, k + 2u);
+    differentiate_pair(i + 2u * step, k + 4u);
+    differentiate_pair(i + 3u * step, k + 6u);
 }
 
 fn differentiate(w: Strip) {

@@ -3,21 +3,18 @@
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, quads/affine.wgsl, pairs/normalize.wgsl and
 // what it needs.
 
-// Of the chunk whose first quad is `k`.
+// Of quads `k` and `k + 1`.
+fn normalize_pair(i: u32, k: u32) {
+    store_y(i, normalized_pair(load_x(i), residual_of(i), affine_of(k), affine_of(k + 1u)));
+}
+
+// Of the chunk whose first quad is `k`. A pair is stored before the next is loaded, so that less has to be kept.
 fn normalize_chunk(i: u32, k: u32) {
     let step = pair_step();
-    let x_a = load_x(i);
-    let x_b = load_x(i + step);
-    let x_c = load_x(i + 2u * step);
-    let x_d = load_x(i + 3u * step);
-    let a = normalized_pair(x_a, residual_of(i), affine_of(k), affine_of(k + 1u));
-    let b = normalized_pair(x_b, residual_of(i + step), affine_of(k + 2u), affine_of(k + 3u));
-    let c = normalized_pair(x_c, residual_of(i + 2u * step), affine_of(k + 4u), affine_of(k + 5u));
-    let d = normalized_pair(x_d, residual_of(i + 3u * step), affine_of(k + 6u), affine_of(k + 7u));
-    store_y(i, a);
-    store_y(i + step, b);
-    store_y(i + 2u * step, c);
-    store_y(i + 3u * step, d);
+    normalize_pair(i, k);
+    normalize_pair(i + step, k + 2u);
+    normalize_pair(i + 2u * step, k + 4u);
+    normalize_pair(i + 3u * step, k + 6u);
 }
 
 fn normalize(w: Strip) {
