@@ -4,15 +4,17 @@
 mod support;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::Write;
+use support::baseline::CpuBaseline;
 use support::cases::{Case, Set};
 use support::ceiling::Ceiling;
+use support::op::Op;
+use support::table::{Timed, print_table, write_csv};
 use support::timer::Timer;
-use wgpu_batchnorm::plan::{Pass, Path, Plan, Request};
+use wgpu_batchnorm::plan::{Plan, Request};
 use wgpu_batchnorm::reference::{self, AffineParams};
 use wgpu_batchnorm::{
     Backward, BatchNorm, BatchNormDescriptor, Context, ContextOptions, Inference, Momentum, Row,
-    Shape, State, Training, cpu, wgpu,
+    State, Training, wgpu,
 };
 
 const HELP: &str = "\
@@ -37,53 +39,6 @@ struct Options {
     lowest_limits: bool,
     cpu: bool,
     filters: Vec<String>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Op {
-    Training,
-    Inference,
-    Backward,
-}
-
-impl Op {
-    const ALL: [Op; 3] = [Op::Training, Op::Inference, Op::Backward];
-
-    fn name(self) -> &'static str {
-        ["training", "inference", "backward"][self as usize]
-    }
-
-    fn pass(self) -> Pass {
-        [Pass::Training, Pass::Inference, Pass::Backward][self as usize]
-    }
-
-    /// Tensors read and written by the path that runs. On chip input is read once. The fused path
-    /// finds it in the caches the second time, but is not credited for that.
-    fn reads_and_writes(self, path: Path) -> (u64, u64) {
-        match (self, path) {
-            (Op::Training, Path::OnChip) | (Op::Inference, _) => (1, 1),
-            (Op::Training, _) => (2, 1),
-            (Op::Backward, Path::OnChip) => (2, 1),
-            (Op::Backward, _) => (4, 1),
-        }
-    }
-}
-
-struct Row_ {
-    op: Op,
-    layout: &'static str,
-    n: u32,
-    c: u32,
-    inner: u32,
-    values: u64,
-    bytes: u64,
-    dispatches: usize,
-    path: Path,
-    median_ms: f64,
-    spread: f64,
-    ceiling_ms: f64,
-    empty_ms: f64,
-    cpu_ms: Option<f64>,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -188,7 +143,7 @@ fn measure(
     case: &Case,
     ops: &[Op],
     with_cpu: bool,
-) -> Result<Vec<Row_>, Box<dyn std::error::Error>> {
+) -> Result<Vec<Timed>, Box<dyn std::error::Error>> {
     let device = context.device();
     let shape = case.shape;
     let elements = shape.elements();
@@ -269,7 +224,7 @@ fn measure(
         let median = |i: usize| times[i][ROUNDS / 2];
         let plan = Plan::new(bn.adapter(), shape, &Request::new(op.pass(), &[]))?;
         let (reads, writes) = op.reads_and_writes(plan.path);
-        rows.push(Row_ {
+        rows.push(Timed {
             op,
             layout: case.layout,
             n: case.n,
@@ -298,112 +253,4 @@ fn verify(name: &str, case: &Case, have: &[f32], want: &[f64]) -> Result<(), Str
             Err(format!("{}: {name}[{i}] is wrong by {error:.1e}; nothing was timed", case.name()))
         }
     }
-}
-
-/// The parallel implementation for the CPU on the same data.
-struct CpuBaseline<'a> {
-    shape: Shape,
-    x: &'a [f32],
-    dy: &'a [f32],
-    affine: AffineParams<'a>,
-    out: Vec<f32>,
-    saved: cpu::Saved,
-}
-
-impl<'a> CpuBaseline<'a> {
-    fn new(shape: Shape, x: &'a [f32], dy: &'a [f32], gamma: &'a [f32], beta: &'a [f32]) -> Self {
-        let affine = AffineParams { gamma: Some(gamma), beta: Some(beta) };
-        let mut out = vec![0.0; x.len()];
-        let saved = cpu::training(shape, x, &mut out, 1e-5, affine);
-        Self { shape, x, dy, affine, out, saved }
-    }
-
-    fn time(&mut self, op: Op) -> f64 {
-        let start = std::time::Instant::now();
-        let Self { shape, x, dy, affine, out, saved } = self;
-        match op {
-            Op::Training => drop(cpu::training(*shape, x, out, 1e-5, *affine)),
-            Op::Inference => {
-                cpu::inference(*shape, x, out, &saved.mean, &saved.variance, 1e-5, *affine)
-            }
-            Op::Backward => drop(cpu::backward(*shape, x, dy, out, saved, *affine)),
-        }
-        start.elapsed().as_secs_f64() * 1e3
-    }
-}
-
-fn print_table(rows: &[Row_]) {
-    println!(
-        "{:<9} {:<5} {:>16} {:>9} {:>5} {:>9} {:>6} {:>8} {:>7} {:>9} {:>8} {:>9}",
-        "op",
-        "",
-        "n x c x inner",
-        "MiB",
-        "",
-        "ms",
-        "±",
-        "ns/value",
-        "GB/s",
-        "ceiling",
-        "fraction",
-        "cpu ms"
-    );
-    for r in rows {
-        println!(
-            "{:<9} {:<5} {:>16} {:>9.2} {:>5} {:>9.3} {:>5.0}% {:>8.2} {:>7.2} {:>9.3} {:>8.2} {:>9}",
-            r.op.name(),
-            r.layout,
-            format!("{}x{}x{}", r.n, r.c, r.inner),
-            r.bytes as f64 / (1 << 20) as f64,
-            match r.path {
-                Path::OnChip => "chip",
-                Path::Fused => "fused",
-                Path::Split => "split",
-            },
-            r.median_ms,
-            r.spread * 100.0,
-            r.median_ms * 1e6 / r.values as f64,
-            r.bytes as f64 / r.median_ms / 1e6,
-            r.ceiling_ms,
-            r.ceiling_ms / r.median_ms,
-            r.cpu_ms.map_or("-".to_owned(), |ms| format!("{ms:.3}")),
-        );
-    }
-    if let Some(r) = rows.first() {
-        println!("an empty dispatch takes {:.3} ms", r.empty_ms);
-    }
-}
-
-fn write_csv(
-    path: &std::path::Path,
-    adapter: &wgpu::AdapterInfo,
-    rows: &[Row_],
-) -> std::io::Result<()> {
-    let mut file = std::fs::File::create(path)?;
-    writeln!(
-        file,
-        "adapter,op,layout,dtype,n,c,inner,bytes,dispatches,median_ms,spread,gb_per_s,\
-         ceiling_ms,ceiling_fraction,cpu_ms"
-    )?;
-    for r in rows {
-        writeln!(
-            file,
-            "{},{},{},f32,{},{},{},{},{},{:.4},{:.4},{:.3},{:.4},{:.4},{}",
-            adapter.name.replace(',', " "),
-            r.op.name(),
-            r.layout,
-            r.n,
-            r.c,
-            r.inner,
-            r.bytes,
-            r.dispatches,
-            r.median_ms,
-            r.spread,
-            r.bytes as f64 / r.median_ms / 1e6,
-            r.ceiling_ms,
-            r.ceiling_ms / r.median_ms,
-            r.cpu_ms.map_or(String::new(), |ms| format!("{ms:.4}")),
-        )?;
-    }
-    Ok(())
 }

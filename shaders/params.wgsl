@@ -1,4 +1,4 @@
-// Formula: none; what every kernel shares: the parameter block, and the two buffers of the layer itself.
+// Formula: none; what every kernel shares: the parameter block, and what a variant is.
 // A workgroup owns: nothing. Reads: nothing. Writes: nothing.
 // Needs: a mapping file, for its `Place`.
 
@@ -68,45 +68,10 @@ const FLAG_RENORM = 64u;    // batch renormalization
 const FLAG_OPTIMIZE = 128u; // step γ and β by their gradients
 const FLAG_ACCUMULATE = 256u; // add to what is there: gradients, merged partials
 
-// Rows of the state buffer, `row_stride` words each. Words, because one row counts.
-const ROW_GAMMA = 0u;
-const ROW_BETA = 1u;
-const ROW_RUNNING_MEAN = 2u;
-const ROW_RUNNING_VAR = 3u;
-const ROW_BATCHES = 4u;
-const ROW_DGAMMA = 5u;
-const ROW_DBETA = 6u;
-const ROW_SETTINGS = 7u;    // SETTING_*, the same for all channels
-// There only where the layer has an optimizer.
-const ROW_STEPS = 8u;
-const ROW_GAMMA_FIRST = 9u;
-const ROW_GAMMA_SECOND = 10u;
-const ROW_BETA_FIRST = 11u;
-const ROW_BETA_SECOND = 12u;
-
-// Rows of the work buffer: what the forward pass saves, then four rows a partial.
-const ROW_MEAN = 0u;
-const ROW_INV_STD = 1u;
-const ROW_PIVOT = 2u;
-const ROW_REMAINDER = 3u;
-const ROW_SCALE = 4u;
-const ROW_SHIFT = 5u;
-const ROW_COUNT = 6u;
-// Batch renormalization: the normalized value is x̂·r + d.
-const ROW_R = 7u;
-const ROW_D = 8u;
-// Running statistics before this batch, for batch renormalization.
-const ROW_MEAN_BEFORE = 9u;
-const ROW_VAR_BEFORE = 10u;
-const ROW_PARTIALS = 11u;
-
 @group(0) @binding(0) var<uniform> params: Params;
 // A copy for the inner loops. Compilers reload a uniform after every store, since they cannot know
 // that no store changes it; this they keep in registers, which on lavapipe saves 6 to 10 %.
 var<private> local: Params;
-
-@group(0) @binding(1) var<storage, read_write> state: array<u32>;
-@group(0) @binding(2) var<storage, read_write> work: array<u32>;
 
 // Threads of a workgroup, a power of two.
 override WORKGROUP: u32 = 64u;

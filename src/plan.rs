@@ -11,6 +11,7 @@
 mod adapter;
 mod choice;
 mod geometry;
+mod params;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +22,17 @@ pub(crate) use adapter::BYTES_A_THREAD;
 pub(crate) use choice::{CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_QUADS, RUN_CHANNELS};
 use geometry::Geometry;
 pub(crate) use geometry::grid;
+pub use params::Params;
+pub(crate) use params::{
+    FLAG_ACCUMULATE, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_OPTIMIZE, FLAG_RECORD,
+    FLAG_RENORM, FLAG_TRACK, FLAG_UNBIASED,
+};
 
 /// `BLOCK` of shaders/params.wgsl: quads that a thread makes a block of.
 pub const BLOCK: u64 = 8;
 /// `MAX_COLUMNS` of shaders/tile/map.wgsl: columns of a tile.
 pub const MAX_COLUMNS: u64 = 1024;
-/// Rows of the work buffer before the partials: `ROW_PARTIALS` of shaders/params.wgsl.
+/// Rows of the work buffer before the partials: `ROW_PARTIALS` of shaders/buffers.wgsl.
 pub const SAVED_ROWS: u64 = 11;
 /// Rows of one partial in the work buffer: four for moments; the two for sums take less.
 const PARTIAL_ROWS: u64 = 4;
@@ -244,56 +250,6 @@ pub struct Plan {
     /// The dispatches, in order.
     pub steps: Vec<Step>,
 }
-
-/// The parameter block of a dispatch: `Params` of shaders/params.wgsl, field by field.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-#[allow(missing_docs)]
-pub struct Params {
-    pub outer: u32,
-    pub channels: u32,
-    pub inner: u32,
-    pub outer_stride: u32,
-    pub first_channel: u32,
-    pub row_stride: u32,
-    pub x_at: u32,
-    pub y_at: u32,
-    pub dy_at: u32,
-    pub dx_at: u32,
-    pub residual_at: u32,
-    pub dresidual_at: u32,
-    pub weights_at: u32,
-    pub first_position: u32,
-    pub weight_span: u32,
-    pub lanes: u32,
-    pub chunk: u32,
-    pub splits: u32,
-    pub first_slot: u32,
-    pub slots: u32,
-    pub group: u32,
-    pub channel_step: u32,
-    pub column_step: u32,
-    pub step_at: u32,
-    pub step_inner: u32,
-    pub flags: u32,
-    pub epsilon: f32,
-    pub momentum: f32,
-    pub count: f32,
-    pub slope: f32,
-    pub part: u32,
-    pub half_word: u32,
-}
-
-// Bits of `Params::flags`, as in shaders/params.wgsl.
-pub(crate) const FLAG_GAMMA: u32 = 1;
-pub(crate) const FLAG_BETA: u32 = 2;
-pub(crate) const FLAG_TRACK: u32 = 4;
-pub(crate) const FLAG_CUMULATIVE: u32 = 8;
-pub(crate) const FLAG_UNBIASED: u32 = 16;
-pub(crate) const FLAG_RECORD: u32 = 32;
-pub(crate) const FLAG_RENORM: u32 = 64;
-pub(crate) const FLAG_OPTIMIZE: u32 = 128;
-pub(crate) const FLAG_ACCUMULATE: u32 = 256;
 
 /// Values from one row of the state or work buffer to the next: rows start at multiples of 256
 /// bytes, the largest offset alignment there is, so that each can be bound by itself.

@@ -34,7 +34,7 @@ pub enum Row {
     BetaSecond = 12,
 }
 
-/// `ROW_SETTINGS` of shaders/params.wgsl: numbers that may change between two submissions.
+/// `ROW_SETTINGS` of shaders/buffers.wgsl: numbers that may change between two submissions.
 pub(crate) const ROW_SETTINGS: u64 = 7;
 const ROWS: u64 = 13;
 

@@ -1,3 +1,6 @@
+pub mod baseline;
 pub mod cases;
 pub mod ceiling;
+pub mod op;
+pub mod table;
 pub mod timer;

@@ -1,9 +1,13 @@
 //! The WGSL as naga sees it against what Rust makes of it.
 
 use super::pipeline::layout_entries;
+use super::variant::ActivationFile;
 use super::*;
-use crate::plan::RUN_CHANNELS;
-use crate::plan::{BLOCK, CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS, Params};
+use crate::Element;
+use crate::plan::{
+    Access, BLOCK, CHUNK_PAIRS, Kernel, MAX_CHANNELS, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS, Mapping,
+    Params, RUN_CHANNELS,
+};
 use std::mem::offset_of;
 use wgpu::naga;
 

@@ -1,0 +1,252 @@
+//! Which files each kernel is joined from.
+
+use crate::plan::{Kernel, Mapping};
+
+impl Kernel {
+    /// Entry point; also the file's name, and the label after `batch_norm.`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kernel::ForwardOnChip => "forward_on_chip",
+            Kernel::ForwardFused => "forward_fused",
+            Kernel::ForwardMoments => "forward_moments",
+            Kernel::ForwardNormalize => "forward_normalize",
+            Kernel::Inference => "inference",
+            Kernel::BackwardOnChip => "backward_on_chip",
+            Kernel::BackwardFused => "backward_fused",
+            Kernel::BackwardSums => "backward_sums",
+            Kernel::BackwardInput => "backward_input",
+            Kernel::MergeMoments => "merge_moments",
+            Kernel::MergeSums => "merge_sums",
+            Kernel::RecordStatistics => "record_statistics",
+        }
+    }
+
+    /// The kernel's file, after those that it needs besides parameters, tensor, mapping and weights.
+    pub fn files(self, mapping: Mapping) -> &'static [&'static str] {
+        match mapping {
+            Mapping::Rows | Mapping::Columns => self.walk_files(),
+            Mapping::Tiles => self.tile_files(),
+            Mapping::Strips => self.strip_files(),
+            Mapping::Lines => self.line_files(),
+            Mapping::Runs => self.run_files(),
+        }
+    }
+
+    #[rustfmt::skip]
+    fn walk_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardOnChip => wgsl!(
+                "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
+                "walk/merge_lanes", "walk/kept", "walk/forward_on_chip"
+            ),
+            Kernel::ForwardFused => wgsl!(
+                "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
+                "walk/merge_lanes", "walk/moments", "walk/normalize", "walk/forward_fused"
+            ),
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "walk/merge_lanes", "walk/moments", "walk/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
+                "walk/merge_lanes", "walk/normalize", "walk/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize", "quads/residual", "quads/normalize",
+                "walk/normalize", "walk/inference"
+            ),
+            Kernel::BackwardOnChip => wgsl!(
+                "normalize", "gradient_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "walk/add_lanes", "walk/backward_on_chip"
+            ),
+            Kernel::BackwardFused => wgsl!(
+                "normalize", "gradient_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "walk/add_lanes", "walk/sums", "walk/input", "walk/backward_fused"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "quads/residual", "quads/gradient_sums",
+                "walk/add_lanes", "walk/sums", "walk/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "walk/add_lanes", "walk/input", "walk/backward_input"
+            ),
+            Kernel::MergeMoments => wgsl!("moments", "partial_moments", "walk/merge_moments"),
+            Kernel::MergeSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "walk/merge_sums"
+            ),
+            Kernel::RecordStatistics => wgsl!(
+                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "walk/record_statistics"
+            ),
+        }
+    }
+
+    #[rustfmt::skip]
+    fn tile_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardFused => wgsl!(
+                "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
+                "tile/moments", "quads/affine", "tile/share_affine", "tile/normalize",
+                "tile/forward_fused"
+            ),
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "tile/moments", "tile/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
+                "settings", "statistics",
+                "quads/affine", "tile/share_affine", "tile/normalize", "tile/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize", "quads/residual", "quads/normalize",
+                "quads/affine", "tile/load_affine", "tile/normalize", "tile/inference"
+            ),
+            Kernel::BackwardFused => wgsl!(
+                "normalize", "gradient_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "quads/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_fused"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "quads/residual", "quads/gradient_sums",
+                "quads/affine", "tile/load_affine", "tile/sums", "tile/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "quads/residual", "quads/gradient_sums", "quads/gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "quads/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_input"
+            ),
+            // A tile is kept by nothing but the caches; the others have channels, and no quads.
+            Kernel::ForwardOnChip
+            | Kernel::BackwardOnChip
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+                self.walk_files()
+            }
+        }
+    }
+
+    #[rustfmt::skip]
+    fn strip_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "strip/rows", "strip/moments", "strip/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "quads/affine", "pairs/residual", "pairs/normalize",
+                "strip/normalize", "strip/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize",
+                "quads/affine", "pairs/residual", "pairs/normalize",
+                "strip/normalize", "strip/inference"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "quads/affine", "pairs/residual", "pairs/gradient_sums",
+                "strip/gradients", "strip/rows", "strip/sums", "strip/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "quads/affine", "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "strip/gradients", "strip/input", "strip/backward_input"
+            ),
+            // A strip's threads wait for no other, and so have no channel whole; the others have no quads.
+            Kernel::ForwardOnChip | Kernel::ForwardFused
+            | Kernel::BackwardOnChip | Kernel::BackwardFused
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+                self.walk_files()
+            }
+        }
+    }
+
+    #[rustfmt::skip]
+    fn line_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "pairs/moments", "line/cursor", "line/moments", "line/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "pairs/residual", "pairs/normalize",
+                "pairs/affine", "line/normalize", "line/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize", "pairs/residual", "pairs/normalize",
+                "pairs/affine", "line/normalize", "line/inference"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "pairs/residual", "pairs/gradient_sums",
+                "pairs/affine", "pairs/channel_sums", "line/sums", "line/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "pairs/affine", "pairs/corrections", "line/input", "line/backward_input"
+            ),
+            // As in strips.
+            Kernel::ForwardOnChip | Kernel::ForwardFused
+            | Kernel::BackwardOnChip | Kernel::BackwardFused
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+                self.walk_files()
+            }
+        }
+    }
+
+    #[rustfmt::skip]
+    fn run_files(self) -> &'static [&'static str] {
+        match self {
+            Kernel::ForwardMoments => wgsl!(
+                "moments", "block_moments", "partial_moments",
+                "pairs/moments", "run/moments", "run/forward_moments"
+            ),
+            Kernel::ForwardNormalize => wgsl!(
+                "moments", "partial_moments", "normalize", "settings", "statistics",
+                "pairs/residual", "pairs/normalize",
+                "pairs/affine", "run/cut", "run/normalize", "run/forward_normalize"
+            ),
+            Kernel::Inference => wgsl!(
+                "normalize", "pairs/residual", "pairs/normalize",
+                "pairs/affine", "run/cut", "run/normalize", "run/inference"
+            ),
+            Kernel::BackwardSums => wgsl!(
+                "normalize", "gradient_sums", "partial_sums",
+                "pairs/residual", "pairs/gradient_sums",
+                "pairs/affine", "pairs/channel_sums", "run/cut", "run/sums", "run/backward_sums"
+            ),
+            Kernel::BackwardInput => wgsl!(
+                "normalize", "gradient_sums", "partial_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "pairs/affine", "pairs/corrections", "run/cut", "run/input", "run/backward_input"
+            ),
+            // As in strips.
+            Kernel::ForwardOnChip | Kernel::ForwardFused
+            | Kernel::BackwardOnChip | Kernel::BackwardFused
+            | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
+                self.walk_files()
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What makes one pipeline differ from another, and a module's text and constants from that.
+
+use crate::plan::{Access, Adapter, Kernel, Mapping, Pass, Plan};
+use crate::{Activation, Element};
+
+/// The file of an activation; its parameters are numbers elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActivationFile {
+    Identity,
+    Relu,
+    LeakyRelu,
+    Sigmoid,
+    Tanh,
+    Silu,
+    Gelu,
+    GeluTanh,
+    HardSwish,
+}
+
+impl ActivationFile {
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            ActivationFile::Identity => wgsl!("activation/identity"),
+            ActivationFile::Relu => wgsl!("activation/relu"),
+            ActivationFile::LeakyRelu => wgsl!("activation/leaky_relu"),
+            ActivationFile::Sigmoid => wgsl!("activation/sigmoid"),
+            ActivationFile::Tanh => wgsl!("activation/tanh"),
+            ActivationFile::Silu => wgsl!("activation/silu"),
+            ActivationFile::Gelu => wgsl!("activation/gelu"),
+            ActivationFile::GeluTanh => wgsl!("activation/gelu_tanh"),
+            ActivationFile::HardSwish => wgsl!("activation/hard_swish"),
+        }
+    }
+}
+
+impl From<Activation> for ActivationFile {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Identity => ActivationFile::Identity,
+            Activation::Relu => ActivationFile::Relu,
+            Activation::LeakyRelu(_) => ActivationFile::LeakyRelu,
+            Activation::Sigmoid => ActivationFile::Sigmoid,
+            Activation::Tanh => ActivationFile::Tanh,
+            Activation::Silu => ActivationFile::Silu,
+            Activation::Gelu => ActivationFile::Gelu,
+            Activation::GeluTanh => ActivationFile::GeluTanh,
+            Activation::HardSwish => ActivationFile::HardSwish,
+        }
+    }
+}
+
+/// What is fused into the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Features {
+    pub activation: ActivationFile,
+    pub residual: bool,
+    pub weighted: bool,
+    /// y over x, or dx over dy.
+    pub in_place: bool,
+    /// What a backward pass gives.
+    pub affine: bool,
+    pub dx: bool,
+    pub dresidual: bool,
+}
+
+impl Features {
+    /// Nothing fused, and all gradients.
+    pub fn plain() -> Self {
+        Self {
+            activation: ActivationFile::Identity,
+            residual: false,
+            weighted: false,
+            in_place: false,
+            affine: true,
+            dx: true,
+            dresidual: false,
+        }
+    }
+
+    /// Those that matter to a kernel, so that none is compiled twice.
+    fn of(self, kernel: Kernel, pass: Pass) -> Self {
+        let plain = Self::plain();
+        match kernel {
+            Kernel::ForwardMoments => Self { weighted: self.weighted, ..plain },
+            Kernel::BackwardSums if pass == Pass::Backward => {
+                let Self { affine, dx, dresidual, in_place, .. } = plain;
+                Self { affine, dx, dresidual, in_place, ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
+/// What memory is loaded and stored in, where quads are whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Words {
+    /// As every device can.
+    #[default]
+    Bits32,
+    /// For software adapters, whose compilers make a loop over the lanes of a vector of each load and
+    /// store, and of each word a test and a branch in it. The device must have 64-bit integers.
+    Bits64,
+}
+
+impl Words {
+    /// Those that suit an adapter on a device.
+    pub fn new(adapter: &Adapter, device: &wgpu::Device) -> Self {
+        let has_64 = device.features().contains(wgpu::Features::SHADER_INT64);
+        if adapter.is_cpu && has_64 { Self::Bits64 } else { Self::Bits32 }
+    }
+}
+
+/// What makes one pipeline differ from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Variant {
+    pub kernel: Kernel,
+    pub pass: Pass,
+    pub mapping: Mapping,
+    pub access: Access,
+    pub words: Words,
+    pub workgroup: u32,
+    /// Quads that each invocation keeps.
+    pub kept: u32,
+    /// Chunks of a strip.
+    pub chunks: u32,
+    pub element: Element,
+    pub features: Features,
+}
+
+impl Variant {
+    pub fn new(
+        plan: &Plan,
+        pass: Pass,
+        element: Element,
+        words: Words,
+        features: Features,
+        kernel: Kernel,
+    ) -> Self {
+        let Plan { mapping, access, workgroup, kept, chunks, .. } = *plan;
+        let features = features.of(kernel, pass);
+        Self { kernel, pass, mapping, access, words, workgroup, kept, chunks, element, features }
+    }
+
+    /// The module's text.
+    pub fn source(&self) -> String {
+        let element: &[&str] = match self.element {
+            Element::F32 => &[],
+            Element::F16 => wgsl!("element/f16"),
+            Element::BF16 => wgsl!("element/bf16"),
+        };
+        use {Access::*, Element::F32, Words::*};
+        let tensor: &[&str] = match (self.access, self.element, self.words) {
+            (Pairs | Halves, F32, Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
+            (Pairs | Halves, F32, Bits64) => wgsl!("words/pair_f32_64", "tensor/pairs"),
+            (Pairs | Halves, _, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
+            (Pairs | Halves, _, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
+            (Vec4, F32, Bits32) => wgsl!("words/f32", "tensor/vec4"),
+            (Vec4, F32, Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
+            (Vec4, _, Bits32) => wgsl!("words/half", "tensor/vec4"),
+            (Vec4, _, Bits64) => wgsl!("words/half_64", "tensor/vec4"),
+            (Scalar, F32, _) => wgsl!("tensor/scalar"),
+            (Scalar, _, _) => wgsl!("tensor/scalar_half"),
+        };
+        let mapping: &[&str] = match self.mapping {
+            Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
+            Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
+            Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
+            Mapping::Strips => match self.chunks {
+                1 => wgsl!("strip/chunks_1", "strip/map", "channel_quads"),
+                2 => wgsl!("strip/chunks_2", "strip/map", "channel_quads"),
+                3 => wgsl!("strip/chunks_3", "strip/map", "channel_quads"),
+                _ => wgsl!("strip/chunks_4", "strip/map", "channel_quads"),
+            },
+            Mapping::Lines => wgsl!("line/map", "channel_rows"),
+            Mapping::Runs => wgsl!("run/map", "channel_rows"),
+        };
+        let kernel = self.kernel.files(self.mapping);
+        let shared: &[&str] = wgsl!("weights", "exponential");
+        let activation = self.features.activation.files();
+        [wgsl!("params", "buffers"), element, tensor, mapping, shared, activation, kernel]
+            .concat()
+            .join("\n")
+    }
+
+    /// The module's override constants.
+    pub fn constants(&self) -> Vec<(&'static str, f64)> {
+        let Features { residual, weighted, in_place, affine, dx, dresidual, .. } = self.features;
+        let flag = |on: bool| on as u32 as f64;
+        vec![
+            ("WORKGROUP", self.workgroup as f64),
+            ("KEPT", self.kept as f64),
+            ("HALVES", flag(self.access == Access::Halves)),
+            ("RESIDUAL", flag(residual)),
+            ("WEIGHTED", flag(weighted)),
+            ("IN_PLACE", flag(in_place)),
+            ("FROZEN", flag(self.pass == Pass::BackwardFrozen)),
+            ("AFFINE", flag(affine)),
+            ("DX", flag(dx)),
+            ("DRESIDUAL", flag(dresidual)),
+        ]
+    }
+}
