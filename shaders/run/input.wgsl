@@ -3,8 +3,25 @@
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, run/cut.wgsl, pairs/corrections.wgsl,
 // pairs/gradient_input.wgsl and what they need.
 
+fn chosen_affine(a: u32, second: bool) -> vec4f {
+    return select(affines[a], affines[a + 1u], second);
+}
+
+fn chosen_correction(a: u32, second: bool) -> vec2f {
+    return select(corrections[a], corrections[a + 1u], second);
+}
+
+// Chosen of all eight by the bits of `k`: an array that is indexed by a variable is gathered lane by lane. After
+// the last comes the first, which nothing is made of.
 fn input_gradient_of_channel(k: u32) -> InputGradient {
-    return spread_input(affines[k], corrections[k]);
+    let odd = (k & 1u) != 0u;
+    let two = (k & 2u) != 0u;
+    let four = (k & 4u) != 0u;
+    let a = select(chosen_affine(0u, odd), chosen_affine(2u, odd), two);
+    let b = select(chosen_affine(4u, odd), chosen_affine(6u, odd), two);
+    let c = select(chosen_correction(0u, odd), chosen_correction(2u, odd), two);
+    let d = select(chosen_correction(4u, odd), chosen_correction(6u, odd), two);
+    return spread_input(select(a, b, four), select(c, d, four));
 }
 
 fn chosen_input(otherwise: InputGradient, a: InputGradient, is_a: vec4<bool>) -> InputGradient {

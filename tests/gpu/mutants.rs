@@ -57,12 +57,18 @@ fn a_few_cases() {
             Shape::nc(64, 500),
             Shape::ncl(8, 300, 64),
             Shape::ncl(8, 320, 49),
+            Shape::ncl(8, 24, 2_060),
         ]);
         done("moves", crate::pivots::pivots_move);
         if concerns(&["walk/moments", "block_moments"]) {
             done("weighty values", crate::pivots::only_weighty_values_are_pivots);
         }
-        let shapes = [Shape::ncl(300, 3, 100), Shape::nc(333, 64), Shape::ncl(60, 40, 49)];
+        let shapes = [
+            Shape::ncl(300, 3, 100),
+            Shape::nc(333, 64),
+            Shape::ncl(60, 40, 49),
+            Shape::ncl(8, 24, 2_060),
+        ];
         crate::pivots::unlucky_for_pivots(&shapes);
     }
 }
@@ -457,6 +463,8 @@ fn lines() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(8, 8, 272)),
         planned(Tiles, 0, Shape::ncl(7, 12, 200)),
         planned(Tiles, 0, Shape::ncl(9, 10, 4_500)),
+        // The last band shares its channels with none.
+        planned(Tiles, 0, Shape::ncl(3, 24, 1_060)),
         planned(TilePieces, 0, Shape::ncl(40, 12, 516)),
     ]
 }
@@ -472,6 +480,8 @@ fn runs() -> Vec<Planned> {
         // Three of eight splits are empty.
         planned(Tiles, 0, Shape::ncl(10, 40, 6_555)),
         planned(WideTiles, 0, Shape::ncl(8, 264, 65)),
+        // Of two segments a line.
+        planned(Tiles, 0, Shape::ncl(8, 40, 8_203)),
     ]
 }
 
