@@ -79,10 +79,11 @@ pub fn shapes() -> Vec<Shape> {
         Shape::channels_last(10_000, 64),
         Shape::channels_last(70_001, 6),
         Shape::channels_last(37, 1030),
-        // Lines of two pairs and more in a last band of few channels, of an odd number of quads, and of more
-        // than are summed as one part.
+        // Lines of two pairs and more in a last band of few channels, one and three among them, of an odd number of
+        // quads, and of more than are summed as one part.
         Shape::ncl(6, 20, 256),
         Shape::ncl(8, 9, 136),
+        Shape::ncl(8, 11, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.

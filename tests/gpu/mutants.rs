@@ -461,6 +461,7 @@ fn lines() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(6, 20, 256)),
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(8, 20, 132)) }),
         planned(Tiles, 0, Shape::ncl(8, 8, 272)),
+        planned(Tiles, 0, Shape::ncl(8, 11, 136)),
         planned(Tiles, 0, Shape::ncl(7, 12, 200)),
         planned(Tiles, 0, Shape::ncl(9, 10, 4_500)),
         // The last band shares its channels with none.
