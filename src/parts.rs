@@ -167,7 +167,7 @@ impl Parts {
         };
         let workgroups = grid(total, max_workgroups)?;
         let steps = [Kernel::MergeMoments, Kernel::MergeSums, Kernel::RecordStatistics]
-            .map(|kernel| Step { kernel, piece: 0, workgroups, params });
+            .map(|kernel| Step { kernel, mapping: Mapping::Rows, piece: 0, workgroups, params });
         Ok(Plan {
             mapping: Mapping::Rows,
             access: Access::Vec4,

@@ -19,9 +19,11 @@ use crate::{Element, Error, Shape};
 pub use adapter::Adapter;
 pub(crate) use adapter::BYTES_A_THREAD;
 #[cfg(test)]
-pub(crate) use choice::{CHUNK_PAIRS, MAX_CHANNELS, MAX_CHUNKS, MAX_QUADS, RUN_CHANNELS};
-use geometry::Geometry;
+pub(crate) use choice::{
+    BAND_CHANNELS, CHUNK_PAIRS, MAX_CHUNKS, MAX_QUADS, MAX_RUN_CHANNELS, RUN_CHANNELS,
+};
 pub(crate) use geometry::grid;
+use geometry::{Geometry, Walks};
 pub use params::Params;
 pub(crate) use params::{
     FLAG_ACCUMULATE, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_OPTIMIZE, FLAG_RECORD,
@@ -218,6 +220,8 @@ pub struct Piece {
 pub struct Step {
     /// What runs.
     pub kernel: Kernel,
+    /// Which elements form a quad in it.
+    pub mapping: Mapping,
     /// On which of [`Plan::pieces`].
     pub piece: usize,
     /// Workgroups along x and y.
@@ -229,7 +233,7 @@ pub struct Step {
 /// How a pass runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Which elements form a quad.
+    /// Which elements form a quad, but for moments that another mapping is better at.
     pub mapping: Mapping,
     /// How quads are loaded and stored.
     pub access: Access,
@@ -276,15 +280,19 @@ impl Plan {
         let (workgroup, lanes) =
             on_chip.map_or(geometry.workgroup(adapter, across, walk), |o| (o.workgroup, o.lanes));
         let owned = |kernel| geometry.owned(kernel, workgroup, lanes);
-        let groups = across.div_ceil(owned(request.kernels(Path::Split)[0]));
-        let elementwise = request.is_elementwise();
-        let splits = match on_chip {
-            Some(_) => 1,
-            None => geometry.splits(adapter, groups, walk, lanes, turns),
+        let splits = |kernel| {
+            let walks = Walks { across, owned: owned(kernel), walk, lanes, turns };
+            geometry.splits(adapter, kernel, &walks)
         };
+        let elementwise = request.is_elementwise();
+        let first_splits = splits(request.kernels(Path::Split)[0]);
         let path = match on_chip {
             Some(_) => Path::OnChip,
-            None if splits == 1 && geometry.can_own(whole) && !request.in_parts && !elementwise => {
+            None if first_splits == 1
+                && geometry.can_own(whole)
+                && !request.in_parts
+                && !elementwise =>
+            {
                 Path::Fused
             }
             None => Path::Split,
@@ -307,7 +315,7 @@ impl Plan {
             return Ok(plan);
         }
         if path == Path::Split && !elementwise {
-            plan.slots = (splits * turns * geometry.partials_a_split()) as u32;
+            plan.slots = (first_splits * turns * geometry.partials_a_split()) as u32;
         }
         for &kernel in request.kernels(path) {
             for (index, piece) in plan.pieces.iter().enumerate() {
@@ -315,11 +323,15 @@ impl Plan {
                 if merges_only && piece.turn > 0 {
                     continue;
                 }
-                let splits = if merges_only { 1 } else { splits };
+                let splits = match path {
+                    Path::Split if !merges_only => splits(kernel),
+                    _ => 1,
+                };
                 let params = geometry.params(piece, lanes, splits, plan.slots);
                 let total = geometry.across(piece).div_ceil(owned(kernel)) * splits;
                 let workgroups = grid(total, adapter.max_workgroups)?;
-                plan.steps.push(Step { kernel, piece: index, workgroups, params });
+                let mapping = geometry.mapping(kernel);
+                plan.steps.push(Step { kernel, mapping, piece: index, workgroups, params });
             }
         }
         Ok(plan)

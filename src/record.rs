@@ -96,7 +96,7 @@ impl Record {
             .iter()
             .map(|step| {
                 let words = pipelines.words();
-                let variant = Variant::new(plan, pass, element, words, features, step.kernel);
+                let variant = Variant::new(plan, pass, element, words, features, step);
                 pipelines.get(device, variant)
             })
             .collect::<Result<_, _>>()?;

@@ -12,14 +12,16 @@ fn backward_input(
     @builtin(local_invocation_index) thread: u32,
 ) {
     local = params;
-    let b = band(id.y * grid.x + id.x);
+    let b = shared_band(id.y * grid.x + id.x);
     if !exists(b) {
         return;
     }
-    // Each thread records its own channel, and knows all of them.
-    let own = place(b, thread);
-    if is_live(own) && records(own) {
-        record_gradients(own, statistics(own), whole(add_partials(own)));
+    // Threads record in turn, and each knows all channels.
+    if records(place(b, 0u)) {
+        for (var k = thread; k < channels_of(b); k += WORKGROUP) {
+            let p = place(b, k);
+            record_gradients(p, statistics(p), whole(add_partials(p)));
+        }
     }
     if differentiates() {
         for (var k = 0u; k < channels_of(b); k++) {

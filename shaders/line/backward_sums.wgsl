@@ -12,7 +12,7 @@ fn backward_sums(
     @builtin(local_invocation_index) thread: u32,
 ) {
     local = params;
-    let b = band(id.y * grid.x + id.x);
+    let b = shared_band(id.y * grid.x + id.x);
     if !exists(b) {
         return;
     }

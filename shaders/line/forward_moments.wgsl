@@ -11,7 +11,7 @@ fn forward_moments(
     @builtin(local_invocation_index) thread: u32,
 ) {
     local = params;
-    let b = band(id.y * grid.x + id.x);
+    let b = own_band(id.y * grid.x + id.x);
     if !exists(b) {
         return;
     }

@@ -15,15 +15,17 @@ fn forward_normalize(
     @builtin(local_invocation_index) thread: u32,
 ) {
     local = params;
-    let b = band(id.y * grid.x + id.x);
+    let b = shared_band(id.y * grid.x + id.x);
     if !exists(b) {
         return;
     }
-    // Each thread records its own channel, and knows all of them.
-    let own = place(b, thread);
-    if is_live(own) && records(own) {
-        let m = merge_partials(own);
-        record(own, m, merged_normalizer(own, m));
+    // Threads record in turn, and each knows all channels.
+    if records(place(b, 0u)) {
+        for (var k = thread; k < channels_of(b); k += WORKGROUP) {
+            let p = place(b, k);
+            let m = merge_partials(p);
+            record(p, m, merged_normalizer(p, m));
+        }
     }
     for (var k = 0u; k < channels_of(b); k++) {
         let p = place(b, k);

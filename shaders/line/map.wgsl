@@ -1,7 +1,8 @@
 // Formula: the mapping of a workgroup to a band of a channels-first tensor, outer × channels × inner.
-// A workgroup owns: one split of the samples of WORKGROUP channels side by side. Each thread takes the
-// moments of a channel of its own. Gradients are summed, and all is written, side by side, line after line, as
-// memory has them; of gradients each thread has sums of its own of every channel: none waits for another.
+// A workgroup owns: one split of the samples of some channels side by side. Each thread takes the moments of a
+// channel of its own. Gradients are summed, and all is written, side by side, line after line, as memory has them,
+// of up to MAX_CHANNELS channels; of gradients each thread has sums of its own of every channel: none waits for
+// another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, is a multiple of
 // a quad, and has two pairs for each thread; samples are multiples of a pair. So a line may start or end
@@ -14,8 +15,8 @@
 
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
-// Channels of a band at most: threads of a workgroup.
-const MAX_CHANNELS = 16u;
+// Channels of a band that threads go over side by side: the more, the longer memory is in order.
+const MAX_CHANNELS = 32u;
 
 struct Band {
     channel: u32,       // first, in the piece
@@ -24,12 +25,22 @@ struct Band {
     split: u32,
 }
 
-fn band(workgroup: u32) -> Band {
-    let bands = (params.channels + WORKGROUP - 1u) / WORKGROUP;
+fn band_of(workgroup: u32, owned: u32) -> Band {
+    let bands = (params.channels + owned - 1u) / owned;
     let split = workgroup / bands;
     let first_sample = min(split * params.chunk, params.outer);
     let end_sample = min(first_sample + params.chunk, params.outer);
-    return Band((workgroup % bands) * WORKGROUP, first_sample, end_sample, split);
+    return Band((workgroup % bands) * owned, first_sample, end_sample, split);
+}
+
+// Of which each thread has a channel.
+fn own_band(workgroup: u32) -> Band {
+    return band_of(workgroup, WORKGROUP);
+}
+
+// Of which all threads have all.
+fn shared_band(workgroup: u32) -> Band {
+    return band_of(workgroup, MAX_CHANNELS);
 }
 
 // A grid of two dimensions may hold workgroups beyond the last.
@@ -42,9 +53,9 @@ fn is_empty(b: Band) -> bool {
     return b.first_sample >= b.end_sample;
 }
 
-// The last band may have fewer than there are threads.
+// Of a band that threads share.
 fn channels_of(b: Band) -> u32 {
-    return min(WORKGROUP, params.channels - b.channel);
+    return min(MAX_CHANNELS, params.channels - b.channel);
 }
 
 struct Place {

@@ -16,7 +16,7 @@ fn backward_input(
     if !exists(r) {
         return;
     }
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         let p = place(r, k);
         let sums = whole(add_partials(p));
         // One thread records a channel, and all know it.

@@ -15,11 +15,11 @@ fn backward_sums(
     if !exists(r) {
         return;
     }
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         set_affine(k, statistics(place(r, k)).affine);
     }
     sum_gradients(r);
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         set_partial(place(r, k), sums_of(k));
     }
 }

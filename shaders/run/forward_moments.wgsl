@@ -16,7 +16,7 @@ fn forward_moments(
         return;
     }
     sum_moments(r);
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         let p = place(r, k);
         set_partial(p, unpacked(all_moments[k]));
         if records(p) {

@@ -15,7 +15,7 @@ fn forward_normalize(
     if !exists(r) {
         return;
     }
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         let p = place(r, k);
         let m = merge_partials(p);
         let n = normalizer(p, m, saved_running(p));

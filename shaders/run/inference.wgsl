@@ -14,7 +14,7 @@ fn inference(
     if !exists(r) {
         return;
     }
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         set_affine(k, running_affine(place(r, k)));
     }
     normalize(r);

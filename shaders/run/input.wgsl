@@ -54,7 +54,7 @@ fn differentiate(r: Run, thread: u32) {
         loop {
             differentiate_pair(sample, i);
             i += 8u * WORKGROUP;
-            if i >= MAX_CHANNELS * local.inner {
+            if i >= SHARED_CHANNELS * local.inner {
                 break;
             }
         }

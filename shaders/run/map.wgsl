@@ -1,18 +1,21 @@
 // Formula: the mapping of a workgroup to a channels-first tensor, outer × channels × inner, whose lines, the
 // values of a channel in a sample, are of any length.
-// A workgroup owns: one split of the samples of a band of runs side by side. A run is eight channels in a row:
-// in each sample their lines start and end with a pair of quads, however long they are. What is summed, and y,
-// each thread goes through in a run of its own; dx all threads write side by side, over one run.
+// A workgroup owns: one split of the samples of a band of runs side by side. A run is a multiple of eight
+// channels in a row: in each sample their lines start and end with a pair of quads, however long they are. What is
+// summed, and y, each thread goes through in a run of its own; dx all threads write side by side, over one run of
+// eight.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. Channels are a multiple of eight, and a line has a whole pair.
 //
 // For adapters that are cores with caches. No thread waits for another, and a pair in which a line ends is
-// loaded once: it serves the next as well.
+// loaded once: it serves the next as well. The longer a run in a sample, the better a core's prefetcher follows
+// that many threads.
 
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
-// Channels of a run.
-const MAX_CHANNELS = 8u;
+// Channels of a run that a thread has for itself at most, and of one that all share.
+const MAX_CHANNELS = 32u;
+const SHARED_CHANNELS = 8u;
 // Elements of a line whose sum is finished before it joins others: of 32 pairs, and of a segment of at most 32 such
 // groups.
 const ELEMENTS_A_GROUP = 256u;
@@ -27,35 +30,38 @@ fn lines_a_part() -> u32 {
 
 struct Run {
     channel: u32,       // first, in the piece
+    channels: u32,
     first_sample: u32,
     end_sample: u32,
     split: u32,
 }
 
-// Of as many runs side by side as a workgroup has, the `k`-th.
-fn run(workgroup: u32, runs: u32, k: u32) -> Run {
-    let owned = runs * MAX_CHANNELS;
+// Of as many runs of `most` channels side by side as a workgroup has, the `k`-th.
+fn run(workgroup: u32, runs: u32, k: u32, most: u32) -> Run {
+    let owned = runs * most;
     let bands = (params.channels + owned - 1u) / owned;
     let split = workgroup / bands;
     let first_sample = min(split * params.chunk, params.outer);
     let end_sample = min(first_sample + params.chunk, params.outer);
-    let channel = (workgroup % bands) * owned + k * MAX_CHANNELS;
-    return Run(channel, first_sample, end_sample, split);
+    let channel = min((workgroup % bands) * owned + k * most, params.channels);
+    let channels = min(most, params.channels - channel);
+    return Run(channel, channels, first_sample, end_sample, split);
 }
 
 // Each thread's own.
 fn own_run(workgroup: u32, thread: u32) -> Run {
-    return run(workgroup, WORKGROUP, thread);
+    return run(workgroup, WORKGROUP, thread, params.group);
 }
 
 // One of all threads.
 fn shared_run(workgroup: u32) -> Run {
-    return run(workgroup, 1u, 0u);
+    return run(workgroup, 1u, 0u, SHARED_CHANNELS);
 }
 
-// A grid of two dimensions may hold workgroups beyond the last, and the last band fewer runs than threads.
+// A grid of two dimensions may hold workgroups beyond the last, and the last band fewer runs than threads, of which
+// the last may be shorter.
 fn exists(r: Run) -> bool {
-    return r.split < params.splits && r.channel < params.channels;
+    return r.split < params.splits && r.channels > 0u;
 }
 
 // The last splits may have no samples.

@@ -80,7 +80,7 @@ fn sum_lines(r: Run, sample: u32) {
         let is_last = j == segments;
         k += select(0u, 1u, is_last);
         j = select(j, 0u, is_last);
-        if k >= MAX_CHANNELS {
+        if k >= r.channels {
             break;
         }
     }
@@ -101,7 +101,7 @@ fn candidate(r: Run, k: u32, first: u32, end: u32, m: Moments) -> vec4f {
 // all of them.
 fn join_parts(r: Run, first: u32, end: u32) {
     let count = f32((end - first) * local.inner);
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         var m = unpacked(vec4f(count, pivots[k], part_moments[k]));
         m = toward(m, candidate(r, k, first, end, m), vec4<bool>(true));
         m = toward(m, step_toward_mean(m), is_far_off(m));
@@ -118,7 +118,7 @@ fn sum_moments(r: Run) {
     if is_empty(r) {
         return;
     }
-    for (var k = 0u; k < MAX_CHANNELS; k++) {
+    for (var k = 0u; k < r.channels; k++) {
         pivots[k] = start_pivot(r, k);
     }
     let most = lines_a_part();

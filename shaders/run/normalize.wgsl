@@ -29,7 +29,7 @@ fn normalize(r: Run) {
         loop {
             normalize_line(line(r, n, k), k);
             k++;
-            if k >= MAX_CHANNELS {
+            if k >= r.channels {
                 break;
             }
         }

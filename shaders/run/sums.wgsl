@@ -70,7 +70,7 @@ fn sum_lines(r: Run, sample: u32) {
         let is_last = j == segments;
         k += select(0u, 1u, is_last);
         j = select(j, 0u, is_last);
-        if k >= MAX_CHANNELS {
+        if k >= r.channels {
             break;
         }
     }

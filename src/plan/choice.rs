@@ -23,10 +23,21 @@ pub(crate) const MAX_CHUNKS: u64 = 4;
 /// take the compiler twice as long, and four three times.
 const FEW_CHUNKS: u64 = 2;
 const MANY_CHUNKS_FROM: u64 = 8;
-/// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band, one an invocation.
-pub(crate) const MAX_CHANNELS: u64 = 16;
-/// `MAX_CHANNELS` of shaders/run/map.wgsl: channels of a run, one run an invocation.
+/// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side.
+pub(crate) const BAND_CHANNELS: u64 = 32;
+/// Invocations that read a line each, or share one.
+const LINE_INVOCATIONS: RangeInclusive<u64> = 2..=16;
+/// Inner extents up to which the moments of lines are taken in runs: eight streams of one line each end too soon.
+const SHORT_LINES: u64 = 400;
+/// `MAX_CHANNELS` of shaders/run/map.wgsl: channels of a run at most, one run an invocation.
+pub(crate) const MAX_RUN_CHANNELS: u64 = 32;
+/// `SHARED_CHANNELS` of shaders/run/map.wgsl: channels of a run that invocations share, and of which others are a
+/// multiple.
 pub(crate) const RUN_CHANNELS: u64 = 8;
+/// Values of a run in a sample at most, but for those of eight channels: what is longer is no better a stream.
+const RUN_VALUES: u64 = 1 << 11;
+/// Samples of a run that is split, at least: each split finds pivots for itself.
+const RUN_SAMPLES: u64 = 32;
 /// Inner extents of runs: lines have a pair of their own at least, and eight segments at most, since a pivot moves
 /// between lines alone.
 const RUN_LINES: RangeInclusive<u64> = 16..=1 << 15;
@@ -36,10 +47,12 @@ const SHORT_LINE: u64 = 32;
 /// How threads come to the values of a shape.
 pub(super) struct Choice {
     pub mapping: Mapping,
+    /// Likewise, where moments are all that is wanted.
+    pub moments: Mapping,
     pub access: Access,
     /// Short rows of the tensor that are one of a strip or tile.
     pub rows: u64,
-    /// Channels of a tile.
+    /// Channels of a tile, or of a run that an invocation has for itself.
     pub group: u64,
     /// Chunks of a strip.
     pub chunks: u64,
@@ -54,7 +67,7 @@ impl Choice {
     }
 
     fn of(mapping: Mapping, access: Access) -> Self {
-        Self { mapping, access, rows: 1, group: 0, chunks: 1, sharers: 1 }
+        Self { mapping, moments: mapping, access, rows: 1, group: 0, chunks: 1, sharers: 1 }
     }
 }
 
@@ -163,7 +176,7 @@ impl<'a> Question<'a> {
         let frozen = self.request.pass == Pass::BackwardFrozen;
         let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
         let able = inner >= 16 * side
-            && (2..=MAX_CHANNELS).contains(&side)
+            && LINE_INVOCATIONS.contains(&side)
             && (2 * channels > side || self.request.is_elementwise())
             && channels.div_ceil(side) * outer >= self.adapter.enough_workgroups()
             && (channels * inner).is_multiple_of(8)
@@ -174,26 +187,48 @@ impl<'a> Question<'a> {
         let pieces = outer.div_ceil((self.limit / (channels * inner).max(1)).max(1));
         let room = room_for_partials(self.adapter, channels as u32);
         let fits = sharers == 1 || sharers * pieces <= room;
+        if !(able && whole && fits && self.starts_at(8)) {
+            return None;
+        }
         let line = Choice { sharers, ..Choice::of(Mapping::Lines, access) };
-        (able && whole && fits && self.starts_at(8)).then_some(line)
+        let short = inner <= SHORT_LINES && self.runs_fill();
+        let in_runs = || Choice { moments: Mapping::Runs, group: self.run_channels(), ..line };
+        Some(if short { in_runs() } else { line })
     }
 
-    /// Lines of any length, where channels are enough for most invocations to have eight, bands enough to be
-    /// busy, and a run has a pair for each invocation, since they share one where dx is written. Short lines are
-    /// faster as columns, where they may be.
+    /// Whether channels are enough for most invocations to have eight.
+    fn runs_fill(&self) -> bool {
+        let side = self.adapter.full_workgroup() as u64;
+        self.channels.is_multiple_of(RUN_CHANNELS) && 2 * self.channels > RUN_CHANNELS * side
+    }
+
+    /// Channels of a run, a multiple of eight: as many as leave the least to do for the busiest invocation, if
+    /// samples are enough to share out what is then fewer bands.
+    fn run_channels(&self) -> u64 {
+        let Self { outer, channels, inner, .. } = *self;
+        let side = self.adapter.full_workgroup() as u64;
+        let busy = self.adapter.enough_workgroups() * side * RUN_SAMPLES;
+        let most = MAX_RUN_CHANNELS.min(RUN_VALUES / inner).min(outer * channels / busy);
+        let of_busiest = |n: &u64| channels.div_ceil(n * side) * n;
+        let counts = (1..=most / RUN_CHANNELS).rev().map(|n| n * RUN_CHANNELS);
+        counts.min_by_key(of_busiest).unwrap_or(RUN_CHANNELS)
+    }
+
+    /// Lines of any length, where bands are enough to be busy, and a run has a pair for each invocation, since
+    /// they share one where dx is written. Short lines are faster as columns, where they may be.
     fn run(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
-        let owned = RUN_CHANNELS * side;
+        let band = RUN_CHANNELS * side;
         let able = RUN_LINES.contains(&inner)
             && inner >= side
             && self.layout == Layout::ChannelsFirst
             && (inner >= SHORT_LINE || self.swept().is_none())
-            && channels.is_multiple_of(RUN_CHANNELS)
-            && 2 * channels > owned
-            && channels.div_ceil(owned) * outer >= self.adapter.enough_workgroups()
+            && self.runs_fill()
+            && channels.div_ceil(band) * outer >= self.adapter.enough_workgroups()
             && channels * inner <= self.limit;
-        (able && self.starts_at(8)).then_some(Choice::of(Mapping::Runs, Access::Pairs))
+        let run = Choice::of(Mapping::Runs, Access::Pairs);
+        (able && self.starts_at(8)).then(|| Choice { group: self.run_channels(), ..run })
     }
 
     /// Columns of any number, of whole channels.

@@ -2,7 +2,7 @@
 //! that measurements decided are here, but for those of mappings.
 
 use super::adapter::previous_power_of_two;
-use super::choice::{CHUNK_PAIRS, Choice, RUN_CHANNELS};
+use super::choice::{BAND_CHANNELS, CHUNK_PAIRS, Choice, RUN_CHANNELS};
 use super::{Access, Adapter, BLOCK, Kernel, Mapping, Params, Piece, Request};
 use super::{FLAG_RECORD, PARTIAL_ROWS, row_stride};
 use crate::{Element, Error, Shape};
@@ -13,6 +13,12 @@ const MAX_SLOTS: u64 = 512;
 const MAX_PARTIAL_BYTES: u64 = 1 << 20;
 /// Values of a channel in a split of a band, at least: merging a partial is as much work as 800.
 const MIN_LINE_SPLIT: u64 = 1 << 13;
+/// The same, in runs, where workgroups are not enough to be busy: each split finds a pivot for itself.
+const MIN_BUSY_SPLIT: u64 = 1 << 9;
+/// Elements of a tensor in a split of a band of runs, about: what a core fetches ahead of one band is then still
+/// in its caches when the next one comes to it. Where sums of two tensors are taken, and where one is written.
+const MAX_SUMS_SPLIT: u64 = 1 << 16;
+const MAX_WRITE_SPLIT: u64 = 1 << 17;
 /// Rows of a strip or tile that is split at all.
 const MIN_ROWS: u64 = 128;
 /// n² times as many rows of a strip or tile are split over about n workgroups.
@@ -27,6 +33,18 @@ pub(super) struct OnChip {
     pub kept: u32,
 }
 
+/// What is there to be split.
+#[derive(Clone, Copy)]
+pub(super) struct Walks {
+    /// What lies side by side across the channel axis, and how much of that a workgroup owns.
+    pub across: u64,
+    pub owned: u64,
+    /// The walk of a channel, in each of `turns` pieces.
+    pub walk: u64,
+    pub lanes: u32,
+    pub turns: u64,
+}
+
 /// A shape as the kernels see it.
 pub(super) struct Geometry {
     shape: Shape,
@@ -34,12 +52,14 @@ pub(super) struct Geometry {
     /// Whether every value is for itself.
     elementwise: bool,
     pub mapping: Mapping,
+    /// Likewise, where moments are all that is wanted.
+    moments: Mapping,
     pub access: Access,
     /// Chunks of a strip.
     pub chunks: u64,
     /// Invocations that share a line where its gradients are summed.
     sharers: u64,
-    /// Channels of a tile.
+    /// Channels of a tile, or of an invocation's run.
     group: u64,
     /// Whether the columns of a channel in a tile are apart, and those of all channels interleave.
     interleaved: bool,
@@ -67,6 +87,7 @@ impl Geometry {
             element: request.element,
             elementwise: request.is_elementwise(),
             mapping: choice.mapping,
+            moments: choice.moments,
             access: choice.access,
             chunks: choice.chunks,
             sharers: choice.sharers,
@@ -104,30 +125,52 @@ impl Geometry {
         whole && !matches!(self.mapping, Mapping::Strips | Mapping::Lines | Mapping::Runs)
     }
 
-    /// How much of that a workgroup owns: a run for each invocation, but where x, dy and dx of eight of these
-    /// are more streams than a core follows.
+    /// Which elements form a quad in a kernel.
+    pub fn mapping(&self, kernel: Kernel) -> Mapping {
+        if kernel == Kernel::ForwardMoments { self.moments } else { self.mapping }
+    }
+
+    /// How much of that a workgroup owns. A line or a run for each invocation, but where these would be more
+    /// streams than a core follows.
     pub fn owned(&self, kernel: Kernel, workgroup: u32, lanes: u32) -> u64 {
-        match self.mapping {
-            Mapping::Rows | Mapping::Columns | Mapping::Lines => (workgroup / lanes) as u64,
+        match self.mapping(kernel) {
+            Mapping::Rows | Mapping::Columns => (workgroup / lanes) as u64,
             Mapping::Tiles => self.group,
+            Mapping::Lines if kernel == Kernel::ForwardMoments => workgroup as u64,
+            Mapping::Lines => BAND_CHANNELS,
             Mapping::Runs if kernel == Kernel::BackwardInput => RUN_CHANNELS,
-            Mapping::Runs => workgroup as u64 * RUN_CHANNELS,
+            Mapping::Runs => workgroup as u64 * self.group,
             Mapping::Strips => self.chunks * workgroup as u64 * CHUNK_PAIRS * 8,
         }
     }
 
-    /// Over how many workgroups a channel is split. `groups` workgroups would own all channels
-    /// whole; the walk of a channel is `walk` long, in each of `turns` pieces.
-    pub fn splits(&self, adapter: &Adapter, groups: u64, walk: u64, lanes: u32, turns: u64) -> u64 {
+    /// Over how many workgroups a channel is split in a kernel. Workgroups that own `owned` of what is `across`
+    /// would own it whole; the walk of a channel is `walk` long, in each of `turns` pieces.
+    pub fn splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks) -> u64 {
+        let Walks { across, owned, walk, lanes, turns } = *walks;
         let room = room_for_partials(adapter, self.shape.channels()) / self.partials_a_split();
-        let most = match (self.elementwise, self.mapping) {
+        let groups = across.div_ceil(owned).max(1);
+        let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
+        let busy = adapter.enough_workgroups().div_ceil(groups);
+        let most = match (self.elementwise, self.mapping(kernel)) {
+            (_, Mapping::Runs) => {
+                let (values, elements) = (walk * self.inner, walk * self.inner * owned.min(across));
+                let splits = match kernel {
+                    Kernel::ForwardMoments => {
+                        let most = (values / MIN_LINE_SPLIT).min(wanted.div_ceil(groups));
+                        most.max(busy.min(values / MIN_BUSY_SPLIT)).min(room / turns)
+                    }
+                    Kernel::BackwardSums => (elements / MAX_SUMS_SPLIT).max(busy).min(room / turns),
+                    _ => (elements / MAX_WRITE_SPLIT).max(busy),
+                };
+                return splits.clamp(1, walk.max(1));
+            }
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
             (true, _) => u64::MAX,
-            (false, Mapping::Lines | Mapping::Runs) => {
+            (false, Mapping::Lines) => {
                 let most = walk * self.inner / MIN_LINE_SPLIT;
                 // Each of n splits merges the partials of all, so n² times the work of one.
-                let busy = adapter.enough_workgroups().div_ceil(groups.max(1));
                 let balanced =
                     if self.sharers > 1 { most.isqrt().max(busy).min(most) } else { most };
                 balanced.min(room / turns)
@@ -143,9 +186,8 @@ impl Geometry {
             }
             _ => room.min(MAX_SLOTS) / turns,
         };
-        let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
         let blocks = walk.div_ceil(lanes as u64 * self.unit());
-        wanted.div_ceil(groups.max(1)).min(blocks).min(most).max(1)
+        wanted.div_ceil(groups).min(blocks).min(most).max(1)
     }
 
     /// Quads that the lanes of a channel walk, along its line; or rows, down which they do; or samples.

@@ -127,27 +127,34 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
     plans(|_, shape, request, plan| {
         for step in &plan.steps {
             let (piece, p) = (&plan.pieces[step.piece], step.params);
-            let walk = match plan.mapping {
+            let walk = match step.mapping {
                 Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
                 _ => piece.outer,
             };
             let covered = p.chunk as u64 * p.splits as u64;
             let merges_only = step.kernel == Kernel::BackwardInput && !request.walks_twice();
             assert!(covered >= walk || merges_only, "{shape} {request:?}: {step:?}");
-            if plan.slots > 0 {
+            if plan.slots > 0 && step.kernel == plan.steps[0].kernel {
                 let partials = p.splits * partials_a_split(plan, piece);
                 assert!(p.first_slot + partials <= plan.slots.max(1), "{shape}: {step:?}");
             }
-            let (items, owned) = match plan.mapping {
-                Mapping::Rows | Mapping::Lines => (piece.channels, plan.workgroup / plan.lanes),
+            let (items, owned) = match step.mapping {
+                Mapping::Rows => (piece.channels, plan.workgroup / plan.lanes),
+                Mapping::Lines if step.kernel == Kernel::ForwardMoments => {
+                    (piece.channels, plan.workgroup)
+                }
+                Mapping::Lines => (piece.channels, BAND_CHANNELS as u32),
                 Mapping::Columns => {
                     let columns = piece.channels * piece.inner;
                     (columns.div_ceil(4), plan.workgroup / plan.lanes)
                 }
+                Mapping::Runs if step.kernel == Kernel::BackwardInput => {
+                    (piece.channels, RUN_CHANNELS as u32)
+                }
                 Mapping::Runs => {
-                    let shared = step.kernel == Kernel::BackwardInput;
-                    let runs = if shared { 1 } else { plan.workgroup };
-                    (piece.channels, runs * RUN_CHANNELS as u32)
+                    assert!(p.group.is_multiple_of(RUN_CHANNELS as u32), "{shape}: {step:?}");
+                    assert!(p.group as u64 <= MAX_RUN_CHANNELS, "{shape}: {step:?}");
+                    (piece.channels, plan.workgroup * p.group)
                 }
                 Mapping::Tiles => {
                     assert!(p.group as u64 * piece.inner <= MAX_COLUMNS, "{shape}: {step:?}");
@@ -236,7 +243,9 @@ fn limits_are_kept() {
         // More than one partial of a piece only where there is room.
         let partials = PARTIAL_ROWS * row_stride(shape.channels()) * plan.slots as u64 * 4;
         let room = (1 << 20).min(adapter.max_binding / 2);
-        let one_each = plan.steps.iter().all(|step| step.params.splits == 1);
+        let leaves_one =
+            |step: &Step| step.kernel != plan.steps[0].kernel || step.params.splits == 1;
+        let one_each = plan.steps.iter().all(leaves_one);
         let elementwise = request.is_elementwise();
         assert!(partials <= room || one_each || elementwise, "{shape} {request:?}: {partials}");
         if plan.pieces.len() <= 1 {

@@ -5,8 +5,8 @@ use super::variant::ActivationFile;
 use super::*;
 use crate::Element;
 use crate::plan::{
-    Access, BLOCK, CHUNK_PAIRS, Kernel, MAX_CHANNELS, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS, Mapping,
-    Params, RUN_CHANNELS,
+    Access, BAND_CHANNELS, BLOCK, CHUNK_PAIRS, Kernel, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS,
+    MAX_RUN_CHANNELS, Mapping, Params, RUN_CHANNELS,
 };
 use std::mem::offset_of;
 use wgpu::naga;
@@ -275,9 +275,10 @@ fn constants_of_both_sides_agree() {
         assert_eq!(constant_of(&module, "CHUNKS") as u64, chunks);
     }
     let (lines, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Lines).unwrap());
-    assert_eq!(constant_of(&lines, "MAX_CHANNELS") as u64, MAX_CHANNELS);
+    assert_eq!(constant_of(&lines, "MAX_CHANNELS") as u64, BAND_CHANNELS);
     let (runs, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Runs).unwrap());
-    assert_eq!(constant_of(&runs, "MAX_CHANNELS") as u64, RUN_CHANNELS);
+    assert_eq!(constant_of(&runs, "MAX_CHANNELS") as u64, MAX_RUN_CHANNELS);
+    assert_eq!(constant_of(&runs, "SHARED_CHANNELS") as u64, RUN_CHANNELS);
     assert_eq!(constant("ROW_PARTIALS") as u64, SAVED_ROWS);
     for (name, row) in [
         ("ROW_GAMMA", Row::Gamma as u32),

@@ -1,6 +1,6 @@
 //! What makes one pipeline differ from another, and a module's text and constants from that.
 
-use crate::plan::{Access, Adapter, Kernel, Mapping, Pass, Plan};
+use crate::plan::{Access, Adapter, Kernel, Mapping, Pass, Plan, Step};
 use crate::{Activation, Element};
 
 /// The file of an activation; its parameters are numbers elsewhere.
@@ -134,9 +134,10 @@ impl Variant {
         element: Element,
         words: Words,
         features: Features,
-        kernel: Kernel,
+        step: &Step,
     ) -> Self {
-        let Plan { mapping, access, workgroup, kept, chunks, .. } = *plan;
+        let Plan { access, workgroup, kept, chunks, .. } = *plan;
+        let Step { kernel, mapping, .. } = *step;
         let features = features.of(kernel, pass);
         Self { kernel, pass, mapping, access, words, workgroup, kept, chunks, element, features }
     }

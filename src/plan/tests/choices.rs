@@ -164,10 +164,39 @@ fn runs_are_for_lines_of_any_length() {
     assert_eq!(mapping(wide, Shape::ncl(8, 136, 31), Pass::Training, 0), Mapping::Rows);
     assert_eq!(mapping(wide, Shape::ncl(8, 136, 33), Pass::Training, 0), Mapping::Runs);
     let plan = |shape| Plan::new(&LARGE, shape, &Request::new(Pass::Training, &[])).unwrap();
-    assert_eq!(plan(Shape::ncl(64, 64, 1_001)).slots, 7);
-    assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 1);
+    // Enough to be busy, of values enough to find pivots for.
+    assert_eq!(plan(Shape::ncl(64, 64, 1_001)).slots, 8);
+    assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 6);
     let some_empty = plan(Shape::ncl(10, 40, 6_555));
     assert_eq!((some_empty.slots, some_empty.steps[0].params.chunk), (8, 2));
+}
+
+/// A run is as long as a stream should be, of as many channels as leave no thread with much more to do than
+/// others; short lines are summed in runs, too, and written in bands.
+#[test]
+fn runs_have_channels_enough_to_be_long() {
+    let plan = |shape, pass| Plan::new(&LARGE, shape, &Request::new(pass, &[])).unwrap();
+    let channels = |shape| plan(shape, Pass::Training).steps[0].params.group;
+    assert_eq!(channels(Shape::ncl(64, 2_048, 49)), 32);
+    assert_eq!(channels(Shape::ncl(64, 768, 81)), 24);
+    assert_eq!(channels(Shape::ncl(64, 2_048, 169)), 8);
+    // 40 runs of eight channels are five for each thread; of 32, which would be ten, two are 64 channels.
+    assert_eq!(channels(Shape::ncl(512, 320, 49)), 8);
+    // Samples are few.
+    assert_eq!(channels(Shape::ncl(16, 2_048, 49)), 16);
+    let kernels = |shape, pass| {
+        let steps = plan(shape, pass).steps;
+        let [first, second] = &steps[..] else { panic!("{steps:?}") };
+        [first, second].map(|step| (step.mapping, step.params.splits))
+    };
+    let (runs, lines) = (Mapping::Runs, Mapping::Lines);
+    assert_eq!(kernels(Shape::ncl(64, 2_048, 49), Pass::Training), [(runs, 1), (runs, 6)]);
+    assert_eq!(kernels(Shape::ncl(64, 2_048, 49), Pass::Backward), [(runs, 12), (runs, 1)]);
+    assert_eq!(kernels(Shape::ncl(64, 1_024, 196), Pass::Training), [(runs, 1), (lines, 1)]);
+    assert_eq!(kernels(Shape::ncl(64, 1_024, 404), Pass::Training), [(lines, 1), (lines, 2)]);
+    // Threads enough, of eight channels each.
+    assert_eq!(kernels(Shape::ncl(64, 24, 196), Pass::Training)[0].0, lines);
+    assert_eq!(kernels(Shape::ncl(64, 1_026, 196), Pass::Training)[0].0, lines);
 }
 
 /// Where gradients are summed each thread of a band leaves a partial of every channel; of so many channels that

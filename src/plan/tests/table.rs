@@ -19,19 +19,28 @@ fn plans_are_those_of_the_table() {
         for pass in [Pass::Training, Pass::Inference, Pass::Backward] {
             for &shape in &shapes {
                 let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
-                let step = plan.steps.last().unwrap();
-                let (path, mapping) = (format!("{:?}", plan.path), format!("{:?}", plan.mapping));
                 let size = format!("{}/{}", plan.workgroup, plan.lanes);
-                let grid = step.workgroups.map(|n| n.to_string()).join("x");
-                let (pieces, splits) = (plan.pieces.len(), step.params.splits);
-                let chunk = step.params.chunk;
-                let tiles = plan.mapping == Mapping::Tiles;
-                let (group, kept) = (if tiles { step.params.group } else { 0 }, plan.kept);
+                let each = |of: &dyn Fn(&Step) -> String| {
+                    let last = plan.pieces.len() - 1;
+                    let steps = plan.steps.iter().filter(|step| step.piece == last);
+                    let mut texts: Vec<_> = steps.map(of).collect();
+                    texts.dedup();
+                    texts.join(", ")
+                };
+                let mapping = each(&|step| format!("{:?}", step.mapping));
+                let splits = each(&|step| step.params.splits.to_string());
+                let chunk = each(&|step| step.params.chunk.to_string());
+                let grid = each(&|step| step.workgroups.map(|n| n.to_string()).join("x"));
+                let grouped = [Mapping::Tiles, Mapping::Runs];
+                let grouped = plan.steps.iter().any(|step| grouped.contains(&step.mapping));
+                let group = if grouped { plan.steps[0].params.group } else { 0 };
+                let (pieces, kept) = (plan.pieces.len(), plan.kept);
                 let (pass, shape) = (format!("{pass:?}"), shape.to_string());
                 table += &format!(
-                    "{name:8} {pass:9} {shape:34} {mapping:7} {:6} {path:6} {size:>7} {kept:4} \
-                     {group:7} {pieces:6} {splits:6} {chunk:8} {grid:>11}\n",
+                    "{name:8} {pass:9} {shape:34} {mapping:11} {:6} {:6} {size:>7} {kept:4} \
+                     {group:5} {pieces:6} {splits:>7} {chunk:>14} {grid:>16}\n",
                     format!("{:?}", plan.access),
+                    format!("{:?}", plan.path),
                 );
             }
         }

@@ -4,12 +4,12 @@ use super::*;
 
 /// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
 /// shaders/walk/map_columns.wgsl and the map.wgsl of shaders/tile, strip, line and run go about it.
-fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
+fn elements_of(step: &Step, channel: u32) -> Vec<u32> {
     let p = step.params;
     let mut elements = Vec::new();
     for split in 0..p.splits {
         let (first, end) = (split * p.chunk, (split + 1) * p.chunk);
-        if plan.mapping == Mapping::Rows {
+        if step.mapping == Mapping::Rows {
             let length = p.outer * p.inner;
             let end = end.min(length.div_ceil(4));
             for first in (first..end).take(p.lanes as usize) {
@@ -34,7 +34,7 @@ fn elements_of(plan: &Plan, step: &Step, channel: u32) -> Vec<u32> {
             continue;
         }
         for row in first..end.min(p.outer) {
-            elements.extend((0..p.inner).map(|k| match plan.mapping {
+            elements.extend((0..p.inner).map(|k| match step.mapping {
                 Mapping::Tiles => {
                     let tile = channel / p.group * p.group;
                     let column = (channel - tile) * p.channel_step + k * p.column_step;
@@ -81,7 +81,7 @@ fn each_value_of_a_channel_is_visited_once() {
                 };
                 let wanted: Vec<u32> =
                     (0..piece.length).filter(of_channel).map(|e| e as u32).collect();
-                let visited = elements_of(plan, step, channel);
+                let visited = elements_of(step, channel);
                 assert!(visited == wanted, "{shape} {request:?}: channel {channel} of {step:?}");
             }
         }
