@@ -86,16 +86,20 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 11, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
+        // Short ones, whose moments are taken in runs, in three bands.
+        Shape::ncl(8, 72, 132),
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),
         // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one
-        // part; of every place in a pair; long, of more than are summed as one group, split; and of two segments.
+        // part; of every place in a pair; long, of more than are summed as one group, split; of two segments; and of
+        // 24 channels a run, but for the last, in two bands.
         Shape::ncl(8, 40, 49),
         Shape::ncl(40, 48, 17),
         Shape::ncl(4, 72, 33),
         Shape::ncl(18, 40, 1_001),
         Shape::ncl(8, 40, 8_203),
+        Shape::ncl(131, 376, 33),
         // Strips of two chunks, three and four, and of more rows than are summed as one part.
         Shape::nc(70, 512),
         Shape::nc(66, 768),

@@ -483,6 +483,10 @@ fn runs() -> Vec<Planned> {
         planned(WideTiles, 0, Shape::ncl(8, 264, 65)),
         // Of two segments a line.
         planned(Tiles, 0, Shape::ncl(8, 40, 8_203)),
+        // Of 24 channels a run, but for the last.
+        planned(Tiles, 0, Shape::ncl(131, 376, 33)),
+        // Moments alone.
+        planned(Tiles, 0, Shape::ncl(8, 72, 132)),
     ]
 }
 
