@@ -19,6 +19,10 @@ const MIN_BUSY_SPLIT: u64 = 1 << 9;
 /// in its caches when the next one comes to it. Where sums of two tensors are taken, and where one is written.
 const MAX_SUMS_SPLIT: u64 = 1 << 16;
 const MAX_WRITE_SPLIT: u64 = 1 << 17;
+/// Moments that a thread merges before it writes so many, of all of its run's channels, and sums of one channel:
+/// more would take more than a twentieth of its time.
+const MAX_RUN_MOMENTS: u64 = 128;
+const MAX_RUN_SUMS: u64 = 64;
 /// Rows of a strip or tile that is split at all.
 const MIN_ROWS: u64 = 128;
 /// n² times as many rows of a strip or tile are split over about n workgroups.
@@ -153,27 +157,17 @@ impl Geometry {
         let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
         let busy = adapter.enough_workgroups().div_ceil(groups);
         let most = match (self.elementwise, self.mapping(kernel)) {
-            (_, Mapping::Runs) => {
-                let (values, elements) = (walk * self.inner, walk * self.inner * owned.min(across));
-                let splits = match kernel {
-                    Kernel::ForwardMoments => {
-                        let most = (values / MIN_LINE_SPLIT).min(wanted.div_ceil(groups));
-                        most.max(busy.min(values / MIN_BUSY_SPLIT)).min(room / turns)
-                    }
-                    Kernel::BackwardSums => (elements / MAX_SUMS_SPLIT).max(busy).min(room / turns),
-                    _ => (elements / MAX_WRITE_SPLIT).max(busy),
-                };
-                return splits.clamp(1, walk.max(1));
-            }
+            (_, Mapping::Runs) => return self.run_splits(kernel, walks, busy, room / turns),
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
             (true, _) => u64::MAX,
             (false, Mapping::Lines) => {
                 let most = walk * self.inner / MIN_LINE_SPLIT;
-                // Each of n splits merges the partials of all, so n² times the work of one.
-                let balanced =
-                    if self.sharers > 1 { most.isqrt().max(busy).min(most) } else { most };
-                balanced.min(room / turns)
+                // Each of n splits merges the partials of all, so n² times the work of one. A power of two, as
+                // batches are: a last split of fewer samples leaves a core idle.
+                let balanced = most.isqrt().max(busy).next_power_of_two().min(most);
+                let splits = if kernel == Kernel::ForwardMoments { most } else { balanced };
+                splits.min(room / turns)
             }
             _ if groups >= adapter.enough_workgroups() => 1,
             (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
@@ -188,6 +182,25 @@ impl Geometry {
         };
         let blocks = walk.div_ceil(lanes as u64 * self.unit());
         wanted.div_ceil(groups).min(blocks).min(most).max(1)
+    }
+
+    /// The same of runs, of which `busy` splits are enough to be busy, and `room` have room for partials.
+    fn run_splits(&self, kernel: Kernel, walks: &Walks, busy: u64, room: u64) -> u64 {
+        let Walks { across, owned, walk, .. } = *walks;
+        let values = walk * self.inner;
+        let elements = values * owned.min(across);
+        let splits = match kernel {
+            Kernel::ForwardMoments => {
+                let most = (values / MIN_LINE_SPLIT).min(MAX_RUN_MOMENTS / self.group);
+                most.max(busy.min(values / MIN_BUSY_SPLIT)).min(room)
+            }
+            Kernel::BackwardSums => {
+                let most = (elements / MAX_SUMS_SPLIT).min(MAX_RUN_SUMS).max(busy);
+                most.next_power_of_two().min(room)
+            }
+            _ => (elements / MAX_WRITE_SPLIT).max(busy).next_power_of_two(),
+        };
+        splits.clamp(1, walk.max(1))
     }
 
     /// Quads that the lanes of a channel walk, along its line; or rows, down which they do; or samples.
