@@ -12,6 +12,7 @@ mod adapter;
 mod choice;
 mod geometry;
 mod params;
+mod splits;
 #[cfg(test)]
 mod tests;
 
@@ -22,13 +23,14 @@ pub(crate) use adapter::BYTES_A_THREAD;
 pub(crate) use choice::{
     BAND_CHANNELS, CHUNK_PAIRS, MAX_CHUNKS, MAX_QUADS, MAX_RUN_CHANNELS, RUN_CHANNELS,
 };
+use geometry::Geometry;
 pub(crate) use geometry::grid;
-use geometry::{Geometry, Walks};
 pub use params::Params;
 pub(crate) use params::{
     FLAG_ACCUMULATE, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_OPTIMIZE, FLAG_RECORD,
     FLAG_RENORM, FLAG_TRACK, FLAG_UNBIASED,
 };
+use splits::Walks;
 
 /// `BLOCK` of shaders/params.wgsl: quads that a thread makes a block of.
 pub const BLOCK: u64 = 8;
@@ -327,7 +329,7 @@ impl Plan {
                     Path::Split if !merges_only => splits(kernel),
                     _ => 1,
                 };
-                let params = geometry.params(piece, lanes, splits, plan.slots);
+                let params = geometry.params(kernel, piece, lanes, splits, plan.slots);
                 let total = geometry.across(piece).div_ceil(owned(kernel)) * splits;
                 let workgroups = grid(total, adapter.max_workgroups)?;
                 let mapping = geometry.mapping(kernel);

@@ -15,7 +15,7 @@
 
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
-// Channels of a band that threads go over side by side: the more, the longer memory is in order.
+// Channels of a band that threads go over side by side at most: the more, the longer memory is in order.
 const MAX_CHANNELS = 32u;
 
 struct Band {
@@ -40,7 +40,7 @@ fn own_band(workgroup: u32) -> Band {
 
 // Of which all threads have all.
 fn shared_band(workgroup: u32) -> Band {
-    return band_of(workgroup, MAX_CHANNELS);
+    return band_of(workgroup, params.group);
 }
 
 // A grid of two dimensions may hold workgroups beyond the last.
@@ -55,7 +55,7 @@ fn is_empty(b: Band) -> bool {
 
 // Of a band that threads share.
 fn channels_of(b: Band) -> u32 {
-    return min(MAX_CHANNELS, params.channels - b.channel);
+    return min(params.group, params.channels - b.channel);
 }
 
 struct Place {

@@ -1,7 +1,6 @@
-//! Which mapping serves a shape on an adapter. The constants that measurements decided are here, but for
-//! those of sizes and splits.
+//! Which mapping serves a shape on an adapter, and the constants that measurements decided of that.
 
-use super::geometry::room_for_partials;
+use super::splits::room_for_partials;
 use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Pass, Request};
 use crate::{Layout, Shape};
 use std::ops::RangeInclusive;
@@ -23,8 +22,10 @@ pub(crate) const MAX_CHUNKS: u64 = 4;
 /// take the compiler twice as long, and four three times.
 const FEW_CHUNKS: u64 = 2;
 const MANY_CHUNKS_FROM: u64 = 8;
-/// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side.
+/// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side, at most.
 pub(crate) const BAND_CHANNELS: u64 = 32;
+/// The same where bands would be too few to be busy, down to.
+const FEW_BAND_CHANNELS: u64 = 8;
 /// Invocations that read a line each, or share one.
 const LINE_INVOCATIONS: RangeInclusive<u64> = 2..=16;
 /// Inner extents up to which the moments of lines are taken in runs: eight streams of one line each end too soon.
@@ -54,6 +55,8 @@ pub(super) struct Choice {
     pub rows: u64,
     /// Channels of a tile, or of a run that an invocation has for itself.
     pub group: u64,
+    /// Channels of a band of lines that invocations share.
+    pub band: u64,
     /// Chunks of a strip.
     pub chunks: u64,
     /// Invocations that share a line, and leave a partial result each.
@@ -67,7 +70,16 @@ impl Choice {
     }
 
     fn of(mapping: Mapping, access: Access) -> Self {
-        Self { mapping, moments: mapping, access, rows: 1, group: 0, chunks: 1, sharers: 1 }
+        Self {
+            mapping,
+            moments: mapping,
+            access,
+            rows: 1,
+            group: 0,
+            band: 0,
+            chunks: 1,
+            sharers: 1,
+        }
     }
 }
 
@@ -190,7 +202,9 @@ impl<'a> Question<'a> {
         if !(able && whole && fits && self.starts_at(8)) {
             return None;
         }
-        let line = Choice { sharers, ..Choice::of(Mapping::Lines, access) };
+        let busy = channels.div_ceil(self.adapter.enough_workgroups());
+        let band = busy.next_power_of_two().clamp(FEW_BAND_CHANNELS, BAND_CHANNELS);
+        let line = Choice { sharers, band, ..Choice::of(Mapping::Lines, access) };
         let short = inner <= SHORT_LINES && self.runs_fill();
         let in_runs = || Choice { moments: Mapping::Runs, group: self.run_channels(), ..line };
         Some(if short { in_runs() } else { line })

@@ -143,7 +143,10 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                 Mapping::Lines if step.kernel == Kernel::ForwardMoments => {
                     (piece.channels, plan.workgroup)
                 }
-                Mapping::Lines => (piece.channels, BAND_CHANNELS as u32),
+                Mapping::Lines => {
+                    assert!((8..=BAND_CHANNELS as u32).contains(&p.group), "{shape}: {step:?}");
+                    (piece.channels, p.group)
+                }
                 Mapping::Columns => {
                     let columns = piece.channels * piece.inner;
                     (columns.div_ceil(4), plan.workgroup / plan.lanes)

@@ -31,14 +31,17 @@ fn plans_are_those_of_the_table() {
                 let splits = each(&|step| step.params.splits.to_string());
                 let chunk = each(&|step| step.params.chunk.to_string());
                 let grid = each(&|step| step.workgroups.map(|n| n.to_string()).join("x"));
-                let grouped = [Mapping::Tiles, Mapping::Runs];
-                let grouped = plan.steps.iter().any(|step| grouped.contains(&step.mapping));
-                let group = if grouped { plan.steps[0].params.group } else { 0 };
+                let group = each(&|step| match step.mapping {
+                    Mapping::Tiles | Mapping::Lines | Mapping::Runs => {
+                        step.params.group.to_string()
+                    }
+                    _ => "0".to_string(),
+                });
                 let (pieces, kept) = (plan.pieces.len(), plan.kept);
                 let (pass, shape) = (format!("{pass:?}"), shape.to_string());
                 table += &format!(
                     "{name:8} {pass:9} {shape:34} {mapping:11} {:6} {:6} {size:>7} {kept:4} \
-                     {group:5} {pieces:6} {splits:>7} {chunk:>14} {grid:>16}\n",
+                     {group:>5} {pieces:6} {splits:>7} {chunk:>14} {grid:>16}\n",
                     format!("{:?}", plan.access),
                     format!("{:?}", plan.path),
                 );

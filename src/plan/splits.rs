@@ -1,0 +1,100 @@
+//! Over how many workgroups a channel is split. The constants that measurements decided of that are here.
+
+use super::geometry::Geometry;
+use super::{Adapter, Kernel, Mapping, PARTIAL_ROWS, row_stride};
+
+/// Most partials of a channel.
+const MAX_SLOTS: u64 = 512;
+/// Bytes that partials may take in all.
+const MAX_PARTIAL_BYTES: u64 = 1 << 20;
+/// Values of a channel in a split of a band, at least: merging a partial is as much work as 800.
+const MIN_LINE_SPLIT: u64 = 1 << 13;
+/// The same, in runs, where workgroups are not enough to be busy: each split finds a pivot for itself.
+const MIN_BUSY_SPLIT: u64 = 1 << 9;
+/// Elements of a tensor in a split of a band of runs, about: what a core fetches ahead of one band is then still
+/// in its caches when the next one comes to it. Where sums of two tensors are taken, and where one is written.
+const MAX_SUMS_SPLIT: u64 = 1 << 16;
+const MAX_WRITE_SPLIT: u64 = 1 << 17;
+/// Moments that a thread merges before it writes so many, of all of its run's channels, and sums of one channel:
+/// more would take more than a twentieth of its time.
+const MAX_RUN_MOMENTS: u64 = 128;
+const MAX_RUN_SUMS: u64 = 64;
+/// Rows of a strip or tile that is split at all.
+const MIN_ROWS: u64 = 128;
+/// n² times as many rows of a strip or tile are split over about n workgroups.
+const ROWS_TO_SPLIT: u64 = 256;
+
+/// What is there to be split.
+#[derive(Clone, Copy)]
+pub(super) struct Walks {
+    /// What lies side by side across the channel axis, and how much of that a workgroup owns.
+    pub across: u64,
+    pub owned: u64,
+    /// The walk of a channel, in each of `turns` pieces.
+    pub walk: u64,
+    pub lanes: u32,
+    pub turns: u64,
+}
+
+/// Partials of `channels` channels that scratch memory has room for.
+pub(super) fn room_for_partials(adapter: &Adapter, channels: u32) -> u64 {
+    let bytes = MAX_PARTIAL_BYTES.min(adapter.max_binding / 2);
+    bytes / (PARTIAL_ROWS * 4 * row_stride(channels))
+}
+
+impl Geometry {
+    /// Over how many workgroups a channel is split in a kernel. Workgroups that own `owned` of what is `across`
+    /// would own it whole; the walk of a channel is `walk` long, in each of `turns` pieces.
+    pub fn splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks) -> u64 {
+        let Walks { across, owned, walk, lanes, turns } = *walks;
+        let room = room_for_partials(adapter, self.shape.channels()) / self.partials_a_split();
+        let groups = across.div_ceil(owned).max(1);
+        let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
+        let busy = adapter.enough_workgroups().div_ceil(groups);
+        let most = match (self.elementwise, self.mapping(kernel)) {
+            (_, Mapping::Runs) => return self.run_splits(kernel, walks, busy, room / turns),
+            // A workgroup loads what it needs of each column once.
+            (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
+            (true, _) => u64::MAX,
+            (false, Mapping::Lines) => {
+                let most = walk * self.inner / MIN_LINE_SPLIT;
+                // Each of n splits merges the partials of all, so n² times the work of one. A power of two, as
+                // batches are: a last split of fewer samples leaves a core idle.
+                let balanced = most.isqrt().max(busy).next_power_of_two().min(most);
+                let splits = if kernel == Kernel::ForwardMoments { most } else { balanced };
+                splits.min(room / turns)
+            }
+            _ if groups >= adapter.enough_workgroups() => 1,
+            (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
+            // Each workgroup merges all partials of its channels, as much work as a dozen rows each. A
+            // multiple of four workgroups, since few of them on few cores leave some of these idle in the end.
+            (_, Mapping::Tiles | Mapping::Strips) => {
+                let multiple = 4 >> groups.trailing_zeros().min(2);
+                let balanced = (walk / ROWS_TO_SPLIT).isqrt().max(1);
+                balanced.next_multiple_of(multiple).min(room / turns)
+            }
+            _ => room.min(MAX_SLOTS) / turns,
+        };
+        let blocks = walk.div_ceil(lanes as u64 * self.unit());
+        wanted.div_ceil(groups).min(blocks).min(most).max(1)
+    }
+
+    /// The same of runs, of which `busy` splits are enough to be busy, and `room` have room for partials.
+    fn run_splits(&self, kernel: Kernel, walks: &Walks, busy: u64, room: u64) -> u64 {
+        let Walks { across, owned, walk, .. } = *walks;
+        let values = walk * self.inner;
+        let elements = values * owned.min(across);
+        let splits = match kernel {
+            Kernel::ForwardMoments => {
+                let most = (values / MIN_LINE_SPLIT).min(MAX_RUN_MOMENTS / self.group(kernel));
+                most.max(busy.min(values / MIN_BUSY_SPLIT)).min(room)
+            }
+            Kernel::BackwardSums => {
+                let most = (elements / MAX_SUMS_SPLIT).min(MAX_RUN_SUMS).max(busy);
+                most.next_power_of_two().min(room)
+            }
+            _ => (elements / MAX_WRITE_SPLIT).max(busy).next_power_of_two(),
+        };
+        splits.clamp(1, walk.max(1))
+    }
+}
