@@ -14,7 +14,10 @@ const RUN: usize = 64;
 const RUN_A_PIVOT: usize = 256;
 /// Rows that are summed pairwise.
 const ROWS: usize = 8;
-/// Rows that are written side by side.
+/// Columns whose means, scales and shifts stay in the nearest cache with the rows that are written: these are then
+/// written one by one, in order.
+const NEAR: usize = 1024;
+/// Rows of more columns that are written side by side, so that these are read once for all.
 const WRITTEN: usize = 4;
 
 /// The rows and columns of a task.
@@ -166,7 +169,8 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
     let (mean, scale, shift) = (&mean[..columns], &scale[..columns], &shift[..columns]);
     in_parallel(shape, y.chunks_mut(range(shape)).collect(), |task, y: &mut [f32]| {
         let x = &x[task * range(shape)..][..y.len()];
-        let whole = y.len() / (WRITTEN * columns) * WRITTEN * columns;
+        let side_by_side = if columns > NEAR { y.len() / (WRITTEN * columns) } else { 0 };
+        let whole = side_by_side * WRITTEN * columns;
         let (y, y_rest) = y.split_at_mut(whole);
         let (x, x_rest) = x.split_at(whole);
         for (x, y) in x.chunks_exact(WRITTEN * columns).zip(y.chunks_exact_mut(WRITTEN * columns)) {
