@@ -9,7 +9,9 @@ const MAX_SLOTS: u64 = 512;
 const MAX_PARTIAL_BYTES: u64 = 1 << 20;
 /// Values of a channel in a split of a band, at least: merging a partial is as much work as 800.
 const MIN_LINE_SPLIT: u64 = 1 << 13;
-/// The same, in runs, where workgroups are not enough to be busy: each split finds a pivot for itself.
+/// Likewise, where every value is for itself: each invocation finds the scales of a whole band.
+const MIN_WRITE_SPLIT: u64 = 1 << 11;
+/// The same as the first, in runs, where workgroups are not enough to be busy: each split finds a pivot for itself.
 const MIN_BUSY_SPLIT: u64 = 1 << 9;
 /// Elements of a tensor in a split of a band of runs, about: what a core fetches ahead of one band is then still
 /// in its caches when the next one comes to it. Where sums of two tensors are taken, and where one is written.
@@ -55,6 +57,9 @@ impl Geometry {
             (_, Mapping::Runs) => return self.run_splits(kernel, walks, busy, room / turns),
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
+            (true, Mapping::Lines) => {
+                (walk * self.inner / MIN_WRITE_SPLIT).max(busy).next_power_of_two()
+            }
             (true, _) => u64::MAX,
             (false, Mapping::Lines) => {
                 let most = walk * self.inner / MIN_LINE_SPLIT;
