@@ -55,8 +55,8 @@ pub enum Mapping {
     /// As rows, long ones: each invocation takes the moments of a channel of its own, and all sum gradients
     /// and write side by side: for software adapters.
     Lines,
-    /// As lines, of any length: each invocation sums, and normalizes, eight channels in a row; dx all write side
-    /// by side.
+    /// As lines, of any length: each invocation sums, and normalizes, a multiple of eight channels in a row; dx
+    /// all write side by side.
     Runs,
 }
 

@@ -14,9 +14,8 @@ const MIN_WRITE_SPLIT: u64 = 1 << 11;
 /// The same as the first, in runs, where workgroups are not enough to be busy: each split finds a pivot for itself.
 const MIN_BUSY_SPLIT: u64 = 1 << 9;
 /// Elements of a tensor in a split of a band of runs, about: what a core fetches ahead of one band is then still
-/// in its caches when the next one comes to it. Where sums of two tensors are taken, and where one is written.
-const MAX_SUMS_SPLIT: u64 = 1 << 16;
-const MAX_WRITE_SPLIT: u64 = 1 << 17;
+/// in its caches when the next one comes to it.
+const MAX_RUN_SPLIT: u64 = 1 << 17;
 /// Moments that a thread merges before it writes so many, of all of its run's channels, and sums of one channel:
 /// more would take more than a twentieth of its time.
 const MAX_RUN_MOMENTS: u64 = 128;
@@ -95,10 +94,10 @@ impl Geometry {
                 most.max(busy.min(values / MIN_BUSY_SPLIT)).min(room)
             }
             Kernel::BackwardSums => {
-                let most = (elements / MAX_SUMS_SPLIT).min(MAX_RUN_SUMS).max(busy);
+                let most = (elements / MAX_RUN_SPLIT).min(MAX_RUN_SUMS).max(busy);
                 most.next_power_of_two().min(room)
             }
-            _ => (elements / MAX_WRITE_SPLIT).max(busy).next_power_of_two(),
+            _ => (elements / MAX_RUN_SPLIT).max(busy).next_power_of_two(),
         };
         splits.clamp(1, walk.max(1))
     }

@@ -86,8 +86,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 11, 136),
         Shape::ncl(8, 10, 1_060),
         Shape::ncl(3, 24, 4_500),
-        // Short ones, whose moments are taken in runs, in three bands.
-        Shape::ncl(8, 72, 132),
+        // Short ones, whose moments are taken in runs, in seven bands as wide as any.
+        Shape::ncl(8, 200, 132),
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),

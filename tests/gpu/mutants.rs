@@ -464,6 +464,8 @@ fn lines() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(8, 11, 136)),
         planned(Tiles, 0, Shape::ncl(7, 12, 200)),
         planned(Tiles, 0, Shape::ncl(9, 10, 4_500)),
+        // Bands as wide as any, of which the last is narrower.
+        planned(Tiles, 0, Shape::ncl(8, 200, 132)),
         // The last band shares its channels with none.
         planned(Tiles, 0, Shape::ncl(3, 24, 1_060)),
         planned(TilePieces, 0, Shape::ncl(40, 12, 516)),
@@ -485,8 +487,8 @@ fn runs() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(8, 40, 8_203)),
         // Of 24 channels a run, but for the last.
         planned(Tiles, 0, Shape::ncl(131, 376, 33)),
-        // Moments alone.
-        planned(Tiles, 0, Shape::ncl(8, 72, 132)),
+        // Moments alone, of a last band of one run.
+        planned(Tiles, 0, Shape::ncl(8, 200, 132)),
     ]
 }
 
