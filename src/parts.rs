@@ -175,7 +175,7 @@ impl Parts {
             lanes: 1,
             path: Path::Split,
             kept: 0,
-            chunks: 1,
+            pairs: 0,
             pieces: vec![piece],
             slots: params.slots,
             steps: steps.into(),

@@ -20,9 +20,7 @@ use crate::{Element, Error, Shape};
 pub use adapter::Adapter;
 pub(crate) use adapter::BYTES_A_THREAD;
 #[cfg(test)]
-pub(crate) use choice::{
-    BAND_CHANNELS, CHUNK_PAIRS, MAX_CHUNKS, MAX_QUADS, MAX_RUN_CHANNELS, RUN_CHANNELS,
-};
+pub(crate) use choice::{BAND_CHANNELS, MAX_PAIRS, MAX_QUADS, MAX_RUN_CHANNELS, RUN_CHANNELS};
 use geometry::Geometry;
 pub(crate) use geometry::grid;
 pub use params::Params;
@@ -249,8 +247,8 @@ pub struct Plan {
     pub pieces: Vec<Piece>,
     /// Quads that each invocation keeps; 0 but on chip.
     pub kept: u32,
-    /// Chunks of a strip; 1 but for [`Mapping::Strips`] of long rows.
-    pub chunks: u32,
+    /// Pairs of quads that each invocation has of a strip's row; 0 but for [`Mapping::Strips`].
+    pub pairs: u32,
     /// Partial results of a channel; 0 where they are not split.
     pub slots: u32,
     /// The dispatches, in order.
@@ -307,7 +305,7 @@ impl Plan {
             lanes,
             path,
             kept: on_chip.map_or(0, |o| o.kept),
-            chunks: geometry.chunks as u32,
+            pairs: geometry.pairs as u32,
             slots: 0,
             steps: Vec::new(),
             pieces,

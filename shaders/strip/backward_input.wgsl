@@ -3,7 +3,7 @@
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, gradient_sums.wgsl,
-// partial_sums.wgsl, gradient_input.wgsl, quads/affine.wgsl, strip/gradients.wgsl, strip/input.wgsl.
+// partial_sums.wgsl, gradient_input.wgsl, strip/gradients.wgsl, strip/input.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(
@@ -16,19 +16,19 @@ fn backward_input(
     if !exists(w) {
         return;
     }
-    let own = quads_of_channels();
-    for (var k = 0u; k < own; k++) {
-        let p = place(w, k);
+    let own = own_pairs();
+    for (var q = 0u; q < 2u * own; q++) {
+        let p = place(w, q);
         let s = statistics(p);
         let sums = add_partials(p);
         if records(p) {
             record_gradients(p, s, sums);
         }
-        set_input_gradient(k, input_gradient(p, s, sums));
+        push(input_gradient(p, s, sums));
     }
     if differentiates() {
-        for (var k = own; k < MAX_QUADS; k++) {
-            set_input_gradient(k, input_gradient_at(k - own));
+        for (var q = 2u * own; q < 2u * PAIRS; q++) {
+            push(pushed(own));
         }
         differentiate(w);
     }

@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x, dy, saved or running statistics. Writes: one partial a column and split; frozen, dx.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, gradient_sums.wgsl,
-// partial_sums.wgsl, quads/affine.wgsl, strip/gradients.wgsl, strip/sums.wgsl.
+// partial_sums.wgsl, strip/gradients.wgsl, strip/sums.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_sums(
@@ -15,11 +15,13 @@ fn backward_sums(
     if !exists(w) {
         return;
     }
-    for (var k = 0u; k < MAX_QUADS; k++) {
-        set_affine(k, statistics(place(w, k)).affine);
+    for (var q = 0u; q < 2u * PAIRS; q++) {
+        push(Column(statistics(place(w, q)).affine, vec4f(), vec4f()));
     }
     sum_gradients(w);
-    for (var k = 0u; k < MAX_QUADS; k++) {
-        set_partial(place(w, k), sums_of(k));
+    for (var q = 0u; q < 2u * PAIRS; q++) {
+        let c = columns[0];
+        set_partial(place(w, q), Sums(c.sum, c.product));
+        push(c);
     }
 }

@@ -16,11 +16,13 @@ fn forward_moments(
         return;
     }
     sum_moments(w);
-    for (var k = 0u; k < MAX_QUADS; k++) {
-        let p = place(w, k);
-        set_partial(p, moments_of(k, w.end_row - w.first_row));
+    for (var q = 0u; q < 2u * PAIRS; q++) {
+        let p = place(w, q);
+        let c = columns[0];
+        set_partial(p, moments_of(c, w.end_row - w.first_row));
         if records(p) {
             save_running(p);
         }
+        push(c);
     }
 }

@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. Second of two dispatches.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
-// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, quads/affine.wgsl, strip/normalize.wgsl.
+// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_normalize(
@@ -15,18 +15,18 @@ fn forward_normalize(
     if !exists(w) {
         return;
     }
-    let own = quads_of_channels();
-    for (var k = 0u; k < own; k++) {
-        let p = place(w, k);
+    let own = own_pairs();
+    for (var q = 0u; q < 2u * own; q++) {
+        let p = place(w, q);
         let m = merge_partials(p);
         let n = normalizer(p, m, saved_running(p));
         if records(p) {
             record(p, m, n);
         }
-        set_affine(k, n.affine);
+        push(n.affine);
     }
-    for (var k = own; k < MAX_QUADS; k++) {
-        set_affine(k, affine_of(k - own));
+    for (var q = 2u * own; q < 2u * PAIRS; q++) {
+        push(pushed(own));
     }
     normalize(w);
 }

@@ -1,7 +1,7 @@
 // Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
 // A workgroup owns: a strip. Reads: x, gamma, beta, running statistics. Writes: y.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, normalize.wgsl,
-// quads/affine.wgsl, strip/normalize.wgsl.
+// strip/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn inference(
@@ -14,8 +14,8 @@ fn inference(
     if !exists(w) {
         return;
     }
-    for (var k = 0u; k < MAX_QUADS; k++) {
-        set_affine(k, running_affine(place(w, k)));
+    for (var q = 0u; q < 2u * PAIRS; q++) {
+        push(running_affine(place(w, q)));
     }
     normalize(w);
 }

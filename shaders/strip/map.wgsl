@@ -1,20 +1,14 @@
 // Formula: the mapping of a workgroup to a strip of the matrix rows × (channels · inner), in which
 // neighbours in memory belong to different channels, and a row is `inner` short rows of the tensor,
 // one after the other.
-// A workgroup owns: one split of the rows of up to four chunks of PAIRS · WORKGROUP pairs of quads side by
-// side. A thread owns PAIRS of each chunk, and sums them for itself: no thread waits for another.
+// A workgroup owns: one split of the rows of PAIRS · WORKGROUP pairs of quads side by side. A thread owns
+// PAIRS of these, and sums them for itself: no thread waits for another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl, tensor/pairs.wgsl and one of strip/chunks.
+// Needs: params.wgsl, tensor/pairs.wgsl. PAIRS, up to 32, is a constant of the text and no override, since it is
+// the length of arrays; the host writes it.
 //
-// For adapters that are cores with caches: a chunk's row is a KiB of memory in order, and what a
-// thread knows of its columns stays in registers or at known places of its stack. Written out, since
-// an array that is indexed by a loop is gathered lane by lane.
-
-// Pairs of a thread in a chunk: a, b, c, d.
-const PAIRS = 4u;
-// Quads of a thread. CHUNKS, and so the length of all arrays, is a constant of the text and no override:
-// indexing a private array takes the compiler time by the square of its length.
-const MAX_QUADS = 2u * PAIRS * CHUNKS;
+// For adapters that are cores with caches: a row of the strip is memory in order, and what a thread knows of its
+// columns is at known places of its stack.
 
 // Values of one channel in a quad, as the shared formulas see it.
 const VALUES_A_QUAD = 1u;
@@ -32,7 +26,7 @@ fn pair_step() -> u32 {
 }
 
 fn strip(workgroup: u32, thread: u32) -> Strip {
-    let width = CHUNKS * PAIRS * pair_step();
+    let width = PAIRS * pair_step();
     let strips = params.channels * params.inner / width;
     let split = workgroup / strips;
     let first_row = min(split * params.chunk, params.outer);
@@ -58,23 +52,20 @@ struct Place {
     lane: u32,
 }
 
-// Of the thread's quad `k`.
-fn place(w: Strip, k: u32) -> Place {
-    let column = w.column + (k / 2u) * pair_step() + (k % 2u) * 4u;
+// Of the thread's quad `q`.
+fn place(w: Strip, q: u32) -> Place {
+    let column = w.column + (q / 2u) * pair_step() + (q % 2u) * 4u;
     let short_row = column / params.channels;
     return Place(column % params.channels, w.split * params.inner + short_row, 0u);
 }
 
-// Quads of a thread until its channels repeat: what is known of a channel is found once.
-fn quads_of_channels() -> u32 {
-    let step = pair_step();
-    if step % params.channels == 0u {
-        return 2u;
+// Pairs of a thread until its channels repeat: what is known of a channel is found once.
+fn own_pairs() -> u32 {
+    var own = 1u;
+    while own < PAIRS && (own * pair_step()) % params.channels != 0u {
+        own++;
     }
-    if params.channels % step == 0u {
-        return min(MAX_QUADS, 2u * (params.channels / step));
-    }
-    return MAX_QUADS;
+    return own;
 }
 
 fn channels_of(p: Place) -> vec4u {

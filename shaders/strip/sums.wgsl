@@ -1,13 +1,19 @@
 // Formula: Σdz and Σdz·(x − mean) of a strip's columns (../gradient_sums.wgsl), in parts of rows. Through
 // frozen statistics, which are constants, also dx and dresidual on the way.
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, quads/affine.wgsl, strip/gradients.wgsl and
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, strip/gradients.wgsl and
 // what it needs, strip/rows.wgsl.
 
-// Gradients of quads `k` and `k + 1`, and their products with deviations.
+struct Column {
+    affine: Affine,
+    sum: vec4f,
+    product: vec4f,
+}
+
+// Gradients of the pair `k`, and their products with deviations.
 fn terms(i: u32, k: u32) -> PairSums {
     let g = gradient_of(i, k);
-    store_frozen(i, g, affine_of(k), affine_of(k + 1u));
+    store_frozen(i, g, columns[2u * k].affine, columns[2u * k + 1u].affine);
     return PairSums(g.dz, times(g.dz, g.centered));
 }
 
@@ -16,8 +22,4 @@ fn sum_gradients(w: Strip) {
     for (var row = w.first_row; row < w.end_row; row += ROWS_A_PART) {
         sum_part(w, row, min(row + ROWS_A_PART, w.end_row));
     }
-}
-
-fn sums_of(k: u32) -> Sums {
-    return Sums(sums[k], products[k]);
 }

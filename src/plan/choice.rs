@@ -12,16 +12,17 @@ pub(crate) const MAX_QUADS: u64 = 32;
 /// Inner extents up to which the rows of a channel are short enough to be columns of a tile: longer ones
 /// are streams themselves.
 const LONGEST_ROW: u64 = 512;
-/// `PAIRS` of shaders/strip/map.wgsl: pairs of quads of an invocation in a chunk.
-pub(crate) const CHUNK_PAIRS: u64 = 4;
+/// `PAIRS` of shaders/strip/map.wgsl, at most: pairs of quads that an invocation has of a strip's row. What it
+/// knows of more columns would not fit the first of the caches.
+pub(crate) const MAX_PAIRS: u64 = 32;
+/// The same where more are not in order either, or of a tensor of less than [`MANY_PAIRS_FROM`] times
+/// `Adapter::tiles_from` elements: twice as many take the compiler three times as long.
+const USUAL_PAIRS: u64 = 16;
+const MANY_PAIRS_FROM: u64 = 8;
+/// Pairs from which on the loop around them is little of the work.
+const ENOUGH_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
 const MIN_STRIP_ROWS: u64 = 64;
-/// Chunks of a strip at most: more of them are more of a row in order, and more to compile.
-pub(crate) const MAX_CHUNKS: u64 = 4;
-/// Chunks of a strip of a tensor of less than [`MANY_CHUNKS_FROM`] times `Adapter::tiles_from` elements: three
-/// take the compiler twice as long, and four three times.
-const FEW_CHUNKS: u64 = 2;
-const MANY_CHUNKS_FROM: u64 = 8;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side, at most.
 pub(crate) const BAND_CHANNELS: u64 = 32;
 /// The same where bands would be too few to be busy, down to.
@@ -57,8 +58,8 @@ pub(super) struct Choice {
     pub group: u64,
     /// Channels of a band of lines that invocations share.
     pub band: u64,
-    /// Chunks of a strip.
-    pub chunks: u64,
+    /// Pairs of quads of an invocation in a strip's row.
+    pub pairs: u64,
     /// Invocations that share a line, and leave a partial result each.
     pub sharers: u64,
 }
@@ -70,16 +71,7 @@ impl Choice {
     }
 
     fn of(mapping: Mapping, access: Access) -> Self {
-        Self {
-            mapping,
-            moments: mapping,
-            access,
-            rows: 1,
-            group: 0,
-            band: 0,
-            chunks: 1,
-            sharers: 1,
-        }
+        Self { mapping, moments: mapping, access, rows: 1, group: 0, band: 0, pairs: 0, sharers: 1 }
     }
 }
 
@@ -163,20 +155,39 @@ impl<'a> Question<'a> {
         self.is_large().then(|| self.strip().or_else(|| self.tile())).flatten()
     }
 
-    /// Columns of whole chunks.
+    /// Columns of which each invocation has as many pairs.
     fn strip(&self) -> Option<Choice> {
-        if self.inner != 1 || !self.starts_at(8) {
+        let Self { outer, channels, .. } = *self;
+        if self.inner != 1 || !channels.is_multiple_of(8) || !self.starts_at(8) {
             return None;
         }
-        let chunk = CHUNK_PAIRS * 8 * self.adapter.full_workgroup() as u64;
-        let rows = rows_in_strip(self.outer, self.channels, chunk)?;
-        let line = self.channels * rows;
-        let many = self.elements() / MANY_CHUNKS_FROM >= self.adapter.tiles_from;
-        let most = if many { MAX_CHUNKS } else { FEW_CHUNKS };
-        let is_whole = |chunks: &u64| (line / chunk).is_multiple_of(*chunks);
-        let chunks = (1..=most).rev().find(is_whole).unwrap_or(1);
-        let strip = Choice { rows, chunks, ..Choice::of(Mapping::Strips, Access::Pairs) };
-        (line <= self.limit).then_some(strip)
+        let side = 8 * self.adapter.full_workgroup() as u64;
+        // The fewest rows that are whole pairs of all invocations, and a few times as many.
+        let fewest = side >> channels.trailing_zeros().min(side.trailing_zeros());
+        let able = |rows: &u64| {
+            let left = outer.is_multiple_of(*rows) && outer / rows >= MIN_STRIP_ROWS;
+            left && channels * rows <= self.limit
+        };
+        let candidates = (1..=ENOUGH_PAIRS).map(|n| n * fewest).filter(able);
+        let strips = candidates.map(|rows| (self.strip_pairs(channels * rows / side), rows));
+        // As few rows as are enough, since each has a partial result of its own.
+        let (pairs, rows) = strips.min_by_key(|&(pairs, rows)| {
+            let lacking = ENOUGH_PAIRS.saturating_sub(pairs);
+            (lacking, rows)
+        })?;
+        Some(Choice { rows, pairs, ..Choice::of(Mapping::Strips, Access::Pairs) })
+    }
+
+    /// Pairs of an invocation in a strip's row, where it would have `whole` if that were the whole row: all of them,
+    /// so that memory is read in order, or enough of them for long stretches of it, or as many as are allowed.
+    fn strip_pairs(&self, whole: u64) -> u64 {
+        let divides = |n: &u64| whole.is_multiple_of(*n);
+        let many = self.elements() / MANY_PAIRS_FROM >= self.adapter.tiles_from;
+        if many && whole <= MAX_PAIRS {
+            return whole;
+        }
+        let long = if many { (USUAL_PAIRS..=MAX_PAIRS).find(divides) } else { None };
+        long.or_else(|| (1..=USUAL_PAIRS).rev().find(divides)).unwrap_or(1)
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
@@ -271,14 +282,6 @@ impl<'a> Question<'a> {
 fn rows_in_one(rows: u64, channels: u64) -> u64 {
     let most = (MAX_COLUMNS / channels).min(rows / BLOCK).max(1);
     (1..=most).rev().find(|&n| rows.is_multiple_of(n)).unwrap_or(1)
-}
-
-/// How many rows of `channels` make one row of whole chunks, of `chunk` columns each, a power of two: the
-/// fewest, if pairs of quads are of one row, rows a multiple of them, and enough of these are left.
-fn rows_in_strip(rows: u64, channels: u64, chunk: u64) -> Option<u64> {
-    let together = chunk >> channels.trailing_zeros().min(chunk.trailing_zeros());
-    let whole = channels.is_multiple_of(8) && rows.is_multiple_of(together);
-    (whole && rows / together >= MIN_STRIP_ROWS).then_some(together)
 }
 
 /// Channels of a tile: as many as its columns hold, in tiles of like size, whose columns start at

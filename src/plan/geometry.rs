@@ -1,7 +1,7 @@
 //! A shape as the kernels see it: in which pieces, and in workgroups of which size.
 
 use super::adapter::previous_power_of_two;
-use super::choice::{CHUNK_PAIRS, Choice, RUN_CHANNELS};
+use super::choice::{Choice, RUN_CHANNELS};
 use super::{Access, Adapter, BLOCK, Kernel, Mapping, Params, Piece, Request};
 use super::{FLAG_RECORD, row_stride};
 use crate::{Element, Error, Shape};
@@ -25,8 +25,8 @@ pub(super) struct Geometry {
     /// Likewise, where moments are all that is wanted.
     moments: Mapping,
     pub access: Access,
-    /// Chunks of a strip.
-    pub chunks: u64,
+    /// Pairs of quads of an invocation in a strip's row.
+    pub pairs: u64,
     /// Invocations that share a line where its gradients are summed.
     sharers: u64,
     /// Channels of a tile, or of an invocation's run.
@@ -55,7 +55,7 @@ impl Geometry {
             mapping: choice.mapping,
             moments: choice.moments,
             access: choice.access,
-            chunks: choice.chunks,
+            pairs: choice.pairs,
             sharers: choice.sharers,
             group: choice.group,
             band: choice.band,
@@ -112,7 +112,7 @@ impl Geometry {
             Mapping::Lines => self.band,
             Mapping::Runs if kernel == Kernel::BackwardInput => RUN_CHANNELS,
             Mapping::Runs => workgroup as u64 * self.group,
-            Mapping::Strips => self.chunks * workgroup as u64 * CHUNK_PAIRS * 8,
+            Mapping::Strips => self.pairs * workgroup as u64 * 8,
         }
     }
 

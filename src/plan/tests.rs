@@ -164,7 +164,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                     (piece.channels, p.group)
                 }
                 Mapping::Strips => {
-                    let width = 32 * plan.workgroup * plan.chunks;
+                    let width = 8 * plan.workgroup * plan.pairs;
                     let columns = piece.channels * piece.inner;
                     assert!(columns % width as u64 == 0, "{shape}: {step:?}");
                     (columns, width)

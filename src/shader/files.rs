@@ -146,28 +146,28 @@ impl Kernel {
         match self {
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "strip/rows", "strip/moments", "strip/forward_moments"
+                "strip/columns", "strip/rows", "strip/moments", "strip/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
-                "quads/affine", "pairs/residual", "pairs/normalize",
-                "strip/normalize", "strip/forward_normalize"
+                "pairs/residual", "pairs/normalize",
+                "strip/columns", "strip/normalize", "strip/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize",
-                "quads/affine", "pairs/residual", "pairs/normalize",
-                "strip/normalize", "strip/inference"
+                "pairs/residual", "pairs/normalize",
+                "strip/columns", "strip/normalize", "strip/inference"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
-                "quads/affine", "pairs/residual", "pairs/gradient_sums",
-                "strip/gradients", "strip/rows", "strip/sums", "strip/backward_sums"
+                "pairs/residual", "pairs/gradient_sums",
+                "strip/columns", "strip/gradients", "strip/rows", "strip/sums", "strip/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "quads/affine", "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
-                "strip/gradients", "strip/input", "strip/backward_input"
+                "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "strip/columns", "strip/gradients", "strip/input", "strip/backward_input"
             ),
             // A strip's threads wait for no other, and so have no channel whole; the others have no quads.
             Kernel::ForwardOnChip | Kernel::ForwardFused

@@ -5,8 +5,8 @@ use super::variant::ActivationFile;
 use super::*;
 use crate::Element;
 use crate::plan::{
-    Access, BAND_CHANNELS, BLOCK, CHUNK_PAIRS, Kernel, MAX_CHUNKS, MAX_COLUMNS, MAX_QUADS,
-    MAX_RUN_CHANNELS, Mapping, Params, RUN_CHANNELS,
+    Access, BAND_CHANNELS, BLOCK, Kernel, MAX_COLUMNS, MAX_PAIRS, MAX_QUADS, MAX_RUN_CHANNELS,
+    Mapping, Params, RUN_CHANNELS,
 };
 use std::mem::offset_of;
 use wgpu::naga;
@@ -33,7 +33,7 @@ pub fn variants() -> Vec<Variant> {
         words: Words::Bits32,
         workgroup: 64,
         kept: 16,
-        chunks: 1,
+        pairs: 4,
         element,
         features,
     };
@@ -70,8 +70,8 @@ pub fn variants() -> Vec<Variant> {
                 let plain = plain(kernel, pass, mapping, pairs, element, features);
                 variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
                 if mapping == Mapping::Strips && element == Element::F32 {
-                    let wider = 2..=MAX_CHUNKS as u32;
-                    variants.extend(wider.map(|chunks| Variant { chunks, ..plain }));
+                    let others = [1, 13, MAX_PAIRS as u32];
+                    variants.extend(others.map(|pairs| Variant { pairs, ..plain }));
                 }
             }
         }
@@ -267,13 +267,6 @@ fn constants_of_both_sides_agree() {
     let (tiles, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Tiles).unwrap());
     assert_eq!(constant_of(&tiles, "MAX_COLUMNS") as u64, MAX_COLUMNS);
     assert_eq!(constant_of(&tiles, "MAX_QUADS") as u64, MAX_QUADS);
-    let (strips, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Strips).unwrap());
-    assert_eq!(constant_of(&strips, "PAIRS") as u64, CHUNK_PAIRS);
-    for chunks in 1..=MAX_CHUNKS {
-        let is_of = |v: &&Variant| v.mapping == Mapping::Strips && v.chunks as u64 == chunks;
-        let (module, _) = parse(variants().iter().find(is_of).unwrap());
-        assert_eq!(constant_of(&module, "CHUNKS") as u64, chunks);
-    }
     let (lines, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Lines).unwrap());
     assert_eq!(constant_of(&lines, "MAX_CHANNELS") as u64, BAND_CHANNELS);
     let (runs, _) = parse(variants().iter().find(|v| v.mapping == Mapping::Runs).unwrap());

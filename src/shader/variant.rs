@@ -121,8 +121,8 @@ pub struct Variant {
     pub workgroup: u32,
     /// Quads that each invocation keeps.
     pub kept: u32,
-    /// Chunks of a strip.
-    pub chunks: u32,
+    /// Pairs of quads that each invocation has of a strip's row.
+    pub pairs: u32,
     pub element: Element,
     pub features: Features,
 }
@@ -136,10 +136,10 @@ impl Variant {
         features: Features,
         step: &Step,
     ) -> Self {
-        let Plan { access, workgroup, kept, chunks, .. } = *plan;
+        let Plan { access, workgroup, kept, pairs, .. } = *plan;
         let Step { kernel, mapping, .. } = *step;
         let features = features.of(kernel, pass);
-        Self { kernel, pass, mapping, access, words, workgroup, kept, chunks, element, features }
+        Self { kernel, pass, mapping, access, words, workgroup, kept, pairs, element, features }
     }
 
     /// The module's text.
@@ -166,21 +166,23 @@ impl Variant {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
             Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
-            Mapping::Strips => match self.chunks {
-                1 => wgsl!("strip/chunks_1", "strip/map", "channel_quads"),
-                2 => wgsl!("strip/chunks_2", "strip/map", "channel_quads"),
-                3 => wgsl!("strip/chunks_3", "strip/map", "channel_quads"),
-                _ => wgsl!("strip/chunks_4", "strip/map", "channel_quads"),
-            },
+            Mapping::Strips => wgsl!("strip/map", "channel_quads"),
             Mapping::Lines => wgsl!("line/map", "channel_rows"),
             Mapping::Runs => wgsl!("run/map", "channel_rows"),
         };
         let kernel = self.kernel.files(self.mapping);
         let shared: &[&str] = wgsl!("weights", "exponential");
         let activation = self.features.activation.files();
-        [wgsl!("params", "buffers"), element, tensor, mapping, shared, activation, kernel]
-            .concat()
-            .join("\n")
+        let files =
+            [wgsl!("params", "buffers"), element, tensor, mapping, shared, activation, kernel];
+        let text = files.concat().join("\n");
+        match self.mapping {
+            // The length of private arrays, which no override may be.
+            Mapping::Strips => {
+                format!("const PAIRS = {}u;\n{}", self.pairs, unrolled(&text, self.pairs))
+            }
+            _ => text,
+        }
     }
 
     /// The module's override constants.
@@ -200,4 +202,26 @@ impl Variant {
             ("DRESIDUAL", flag(dresidual)),
         ]
     }
+}
+
+/// What starts a loop that is written out, but for its indent. Its end is a brace at the same indent.
+const UNROLLED: &str = "for (var k = 0u; k < PAIRS; k++) { // unrolled";
+
+/// The same text with the loops that are marked so written out, `k` being a constant in each round: no loop over an
+/// array whose bounds are checked is unrolled by Mesa, unless it is short.
+fn unrolled(text: &str, rounds: u32) -> String {
+    let mut out = String::with_capacity(2 * text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(indent) = line.strip_suffix(UNROLLED) else {
+            out.extend([line, "\n"]);
+            continue;
+        };
+        let end = format!("{indent}}}");
+        let body: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
+        for k in 0..rounds {
+            out += &format!("{indent}{{ const k = {k}u;\n{}\n{end}\n", body.join("\n"));
+        }
+    }
+    out
 }

@@ -100,10 +100,14 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(18, 40, 1_001),
         Shape::ncl(8, 40, 8_203),
         Shape::ncl(131, 376, 33),
-        // Strips of two chunks, three and four, and of more rows than are summed as one part.
+        // Strips of 8 and 12 pairs a thread, of as many as there may be, of 25 side by side, of one, and of six
+        // in rows of sixteen; and of more rows than are summed as one part.
         Shape::nc(70, 512),
         Shape::nc(66, 768),
         Shape::nc(130, 2_048),
+        Shape::nc(520, 1_000),
+        Shape::nc(131, 64),
+        Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
         // As many values as a thread of a GPU keeps.
         Shape::ncl(12, 4, 1024),

@@ -165,14 +165,14 @@ fn every_mapping_agrees_with_nist() {
     }
     assert!(missed.is_empty(), "{}", missed.join("; "));
     let mut want = HashSet::from([Mapping::Rows, Mapping::Columns]);
-    // A workgroup of one narrower subgroup is too small for a tile; for lines of a channel each, and for runs of
+    // A workgroup of one narrower subgroup is too small for a tile; for lines of a channel each, strips, and runs of
     // eight, the sets are too few for one of wider ones.
     let subgroup = layers[0].1.adapter().subgroup;
     if subgroup >= 8 {
         want.insert(Mapping::Tiles);
     }
     if subgroup <= 8 {
-        want.insert(Mapping::Lines);
+        want.extend([Mapping::Lines, Mapping::Strips]);
     }
     if subgroup <= 4 {
         want.insert(Mapping::Runs);

@@ -89,6 +89,8 @@ pub fn pivots_move() {
     for shape in [
         Shape::nc(128, 64),
         Shape::nc(1000, 32),
+        Shape::nc(256, 64),
+        Shape::nc(100, 320),
         Shape::nc(1200, 256),
         Shape::ncl(2, 3, 40_000),
         Shape::ncl(1, 64, 10_240),

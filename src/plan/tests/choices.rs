@@ -54,35 +54,43 @@ fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
 }
 
-/// What whole chunks of a strip hold: channels by eights, rows enough for pivots, tensors that start at
+/// What whole pairs of all invocations hold: channels by eights, rows enough for pivots, tensors that start at
 /// whole pairs.
 #[test]
-fn strips_are_for_rows_of_whole_chunks() {
+fn strips_are_for_rows_of_whole_pairs() {
     let plan = |adapter, shape, offset: u64| {
         Plan::new(&adapter, shape, &Request::new(Pass::Training, &[0, offset])).unwrap()
     };
     let strips = |shape, offset| {
         let plan = plan(LAVAPIPE, shape, offset);
         let piece = &plan.pieces[0];
-        (plan.mapping == Mapping::Strips).then_some((piece.outer, piece.inner, plan.chunks))
+        (plan.mapping == Mapping::Strips).then_some((piece.outer, piece.inner, plan.pairs))
     };
-    // Short rows of the tensor make one of 256 columns; up to four chunks at once are in order.
-    assert_eq!(strips(Shape::nc(1_000, 64), 0), Some((250, 4, 1)));
-    assert_eq!(strips(Shape::nhwc(2, 10, 10, 256), 0), Some((200, 1, 1)));
-    assert_eq!(strips(Shape::nhwc(2, 10, 10, 512), 32), Some((200, 1, 2)));
-    assert_eq!(strips(Shape::nc(64, 768), 0), Some((64, 1, 3)));
-    assert_eq!(strips(Shape::nc(64, 2_048), 0), Some((64, 1, 4)));
-    assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 2)));
-    // Where compiling takes longer than a few steps, up to two.
-    assert_eq!(plan(LARGE, Shape::nc(1_024, 1_024), 0).chunks, 2);
-    assert_eq!(plan(LARGE, Shape::nc(2_048, 1_024), 0).chunks, 4);
-    assert_eq!(plan(LARGE, Shape::nc(2_048, 768), 0).chunks, 1);
-    assert_eq!(strips(Shape::nc(2_048, 8), 0), Some((64, 32, 1)));
-    assert_eq!(strips(Shape::nc(512, 96), 0), Some((64, 8, 3)));
+    // Short rows of the tensor make one of at least four pairs, where rows are a multiple; up to 32 are in order.
+    assert_eq!(strips(Shape::nc(1_000, 64), 0), Some((250, 4, 4)));
+    assert_eq!(strips(Shape::nc(999, 64), 0), Some((333, 3, 3)));
+    assert_eq!(strips(Shape::nc(1_001, 64), 0), Some((1_001, 1, 1)));
+    assert_eq!(strips(Shape::nc(252, 64), 0), Some((84, 3, 3)));
+    assert_eq!(strips(Shape::nc(2_048, 8), 0), Some((64, 32, 4)));
+    assert_eq!(strips(Shape::nc(512, 96), 0), Some((128, 4, 6)));
+    assert_eq!(strips(Shape::nhwc(2, 10, 10, 256), 0), Some((200, 1, 4)));
+    assert_eq!(strips(Shape::nhwc(2, 10, 10, 512), 32), Some((200, 1, 8)));
+    assert_eq!(strips(Shape::nc(64, 1_280), 0), Some((64, 1, 20)));
+    assert_eq!(strips(Shape::nc(64, 2_048), 0), Some((64, 1, 32)));
+    // Pieces of longer ones, that are long themselves.
+    assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 20)));
+    assert_eq!(strips(Shape::nc(64, 4_096), 0), Some((64, 1, 16)));
+    assert_eq!(strips(Shape::nc(1_024, 1_000), 0), Some((128, 8, 25)));
+    assert_eq!(strips(Shape::nc(64, 2_368), 0), Some((64, 1, 1)));
+    assert_eq!(strips(Shape::nc(256, 2_368), 0), Some((64, 4, 4)));
+    // Where compiling takes longer than a few steps, up to sixteen.
+    assert_eq!(plan(LARGE, Shape::nc(1_024, 1_280), 0).pairs, 10);
+    assert_eq!(plan(LARGE, Shape::nc(2_048, 1_280), 0).pairs, 20);
+    assert_eq!(plan(LARGE, Shape::nc(1_024, 1_000), 0).pairs, 5);
     // Channels, rows, an offset, the order of axes that are not so.
     assert_eq!(strips(Shape::nc(1_024, 12), 0), None);
-    assert_eq!(strips(Shape::nc(1_001, 64), 0), None);
-    assert_eq!(strips(Shape::nc(252, 64), 0), None);
+    assert_eq!(strips(Shape::nc(1_001, 96), 0), None);
+    assert_eq!(strips(Shape::nc(60, 64), 0), None);
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
     assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), None);
     // A partial result of each column; and a GPU has another way to read in order.

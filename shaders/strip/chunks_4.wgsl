@@ -1,4 +1,0 @@
-// Formula: none; strips of four chunks (strip/map.wgsl).
-// A workgroup owns, reads, writes: nothing. Needs: nothing.
-
-const CHUNKS = 4u;
