@@ -3,7 +3,7 @@
 
 use crate::cases::Random;
 use crate::device;
-use wgpu_batchnorm::plan::Adapter;
+use wgpu_batchnorm::plan::{Adapter, Pass, Plan, Request};
 use wgpu_batchnorm::reference::{self, AffineParams, Statistics};
 use wgpu_batchnorm::{
     Backward, BatchNorm, BatchNormDescriptor, BufferRange, Context, Extras, Momentum, Row, Saved,
@@ -103,7 +103,10 @@ pub fn check(what: &str, layers: &[BatchNorm], shape: Shape, x: &[f32], bars: Ba
     let dy = vec![0.0; x.len()];
     for bn in layers {
         let have = train(context, bn, shape, x, &dy);
+        let request = Request::new(Pass::Training, &[]);
+        let plan = Plan::new(bn.adapter(), shape, &request).expect("a plan");
         let kind = if bn.adapter().is_cpu { "software" } else { "GPU" };
+        let kind = format!("{kind}, {:?}", plan.mapping);
         for c in 0..shape.channels() as usize {
             let deviation = want.variance[c].sqrt();
             let mean = (have.mean[c] - want.mean[c]).abs() / deviation;

@@ -90,7 +90,7 @@ pub fn pivots_move() {
         Shape::nc(128, 64),
         Shape::nc(1000, 32),
         Shape::nc(256, 64),
-        Shape::nc(100, 320),
+        Shape::nc(192, 640),
         Shape::nc(1200, 256),
         Shape::ncl(2, 3, 40_000),
         Shape::ncl(1, 64, 10_240),
