@@ -47,13 +47,19 @@ impl Case {
 }
 
 impl Set {
-    pub fn cases(self) -> Vec<Case> {
+    /// In groups that are timed in turn.
+    pub fn cases(self) -> Vec<Vec<Case>> {
+        let one_by_one = |cases: Vec<Case>| cases.into_iter().map(|case| vec![case]).collect();
         match self {
-            Set::All => networks(&[32, 64], &RESNET_50),
-            Set::Quick => networks(&[32], &[(256, 56), (512, 28), (1024, 14), (2048, 7)]),
+            Set::All => one_by_one(networks(&[32, 64], &RESNET_50)),
+            Set::Quick => {
+                one_by_one(networks(&[32], &[(256, 56), (512, 28), (1024, 14), (2048, 7)]))
+            }
             Set::Growth => {
                 let (batches, c, side) = GROWTH;
-                batches.iter().flat_map(|&n| both_layouts(n, c, side)).collect()
+                let all = batches.map(|n| both_layouts(n, c, side));
+                let (first, last) = all.into_iter().map(|[first, last]| (first, last)).unzip();
+                vec![first, last]
             }
         }
     }

@@ -1,9 +1,10 @@
 //! What was measured, for people and for programs.
 
+use super::layer::{Layer, Round};
 use super::op::Op;
 use std::io::Write;
 use wgpu_batchnorm::plan::Path;
-use wgpu_batchnorm::wgpu;
+use wgpu_batchnorm::{Error, wgpu};
 
 pub struct Timed {
     pub op: Op,
@@ -20,6 +21,57 @@ pub struct Timed {
     pub ceiling_ms: f64,
     pub empty_ms: f64,
     pub cpu_ms: Option<f64>,
+    /// Of each round, of the pass and of the copying kernel.
+    rounds: Vec<[f64; 2]>,
+}
+
+impl Timed {
+    pub fn new(
+        layer: &Layer<'_>,
+        op: Op,
+        on_host: Vec<f64>,
+        rounds: Vec<Round>,
+    ) -> Result<Self, Error> {
+        let case = layer.case;
+        let values = case.shape.elements();
+        let plan = layer.plan(op)?;
+        let (reads, writes) = op.reads_and_writes(plan.path);
+        let times_of = |part: fn(&Round) -> f64| sorted(rounds.iter().map(part).collect());
+        let times = times_of(|round| round.op);
+        let median_ms = median(&times);
+        let read = median(&times_of(|round| round.read));
+        let copy = median(&times_of(|round| round.copy));
+        Ok(Self {
+            op,
+            layout: case.layout,
+            n: case.n,
+            c: case.c,
+            inner: case.inner,
+            values,
+            bytes: (reads + writes) * values * 4,
+            dispatches: plan.steps.len(),
+            path: plan.path,
+            median_ms,
+            spread: (times[times.len() * 3 / 4] - times[times.len() / 4]) / median_ms,
+            ceiling_ms: (reads - writes) as f64 * read + writes as f64 * copy,
+            empty_ms: median(&times_of(|round| round.empty)),
+            cpu_ms: (!on_host.is_empty()).then(|| median(&sorted(on_host))),
+            rounds: rounds.iter().map(|round| [round.op, round.copy]).collect(),
+        })
+    }
+
+    fn ns_a_value(&self) -> f64 {
+        self.median_ms * 1e6 / self.values as f64
+    }
+}
+
+fn sorted(mut times: Vec<f64>) -> Vec<f64> {
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
 }
 
 pub fn print_table(rows: &[Timed]) {
@@ -52,7 +104,7 @@ pub fn print_table(rows: &[Timed]) {
             },
             r.median_ms,
             r.spread * 100.0,
-            r.median_ms * 1e6 / r.values as f64,
+            r.ns_a_value(),
             r.bytes as f64 / r.median_ms / 1e6,
             r.ceiling_ms,
             r.ceiling_ms / r.median_ms,
@@ -61,6 +113,30 @@ pub fn print_table(rows: &[Timed]) {
     }
     if let Some(r) = rows.first() {
         println!("an empty dispatch takes {:.3} ms", r.empty_ms);
+    }
+}
+
+/// What a value costs as tensors grow, over what it costs in the smallest, in the same round: the middle of all rounds.
+pub fn print_growth(rows: &[Timed]) {
+    for layout in ["first", "last"] {
+        for op in Op::ALL {
+            let of_both = |r: &&Timed| r.layout == layout && r.op == op;
+            let mut rows: Vec<&Timed> = rows.iter().filter(of_both).collect();
+            rows.sort_by_key(|r| r.values);
+            let Some(&least) = rows.first() else { continue };
+            let growth = |row: &Timed, k: usize| {
+                let scale = least.values as f64 / row.values as f64;
+                let rounds = row.rounds.iter().zip(&least.rounds);
+                median(&sorted(rounds.map(|(a, b)| a[k] / b[k] * scale).collect()))
+            };
+            for (k, what) in [op.name(), "a copy beside it"].into_iter().enumerate() {
+                print!("{what:<16} {layout:<5}");
+                for row in &rows {
+                    print!("  2^{:<2} {:>5.2}", row.values.ilog2(), growth(row, k));
+                }
+                println!();
+            }
+        }
     }
 }
 
