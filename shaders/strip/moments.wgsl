@@ -4,6 +4,7 @@
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, moments.wgsl,
 // block_moments.wgsl, strip/rows.wgsl.
 
+// Rows after which the first pivot is looked at again.
 const ROWS_OF_FIRST_PART = 32u;
 // Rows from which on a pivot may be none of the values: the mean of fewer tells less than those that it started
 // from.

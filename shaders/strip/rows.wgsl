@@ -1,7 +1,8 @@
 // Formula: none; two sums of each of a strip's columns, of what `terms` says: row by row, in groups of rows, and
 // parts of groups, so that no chain of roundings is long.
 // A workgroup owns: a strip. Reads and writes: what `terms` does.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, and `terms` of strip/moments.wgsl or strip/sums.wgsl.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, and `terms` of strip/moments.wgsl or
+// strip/sums.wgsl.
 
 const ROWS_A_GROUP = 16u;
 const ROWS_A_PART = 512u;

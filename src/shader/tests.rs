@@ -309,3 +309,17 @@ fn constants_of_both_sides_agree() {
         assert_eq!(constant(name), row, "{name}");
     }
 }
+
+/// Loops over the pairs of a strip that are marked so stand in its text once for each pair.
+#[test]
+fn marked_loops_are_written_out() {
+    let strips = variants().into_iter().filter(|variant| variant.mapping == Mapping::Strips);
+    for variant in strips {
+        let source = variant.source();
+        assert!(!source.contains("// unrolled"), "{variant:?}");
+        // One at least is in every kernel, in what puts a quad at the end.
+        let times = |k: u32| source.matches(&format!("{{ const k = {k}u;\n")).count();
+        assert!(times(0) > 0 && times(variant.pairs) == 0, "{variant:?}");
+        assert!((1..variant.pairs).all(|k| times(k) == times(0)), "{variant:?}");
+    }
+}
