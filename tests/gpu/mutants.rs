@@ -440,17 +440,16 @@ fn fused_tiles() -> Vec<Planned> {
     [fused(cases), renormalized().split_off(5), vec![over]].concat()
 }
 
-/// Rows that are one of the tensor's or several, as many as are one group, more than a part; few pairs a thread
-/// and many, of strips that are alone or side by side.
+/// Rows that are one of the tensor's or several, as many as are one group, more than a part; one pair a thread, and up
+/// to eight, since more take the compiler longer; strips that are alone or side by side.
 fn strips() -> Vec<Planned> {
     vec![
         planned(Tiles, 0, Shape::channels_last(1_040, 64)),
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::nc(70, 512)) }),
         planned(Tiles, 0, Shape::channels_last(2_200, 256)),
         planned(Tiles, 0, Shape::channels_last(520, 32)),
-        planned(Tiles, 0, Shape::nc(600, 768)),
-        planned(Tiles, 0, Shape::nc(80, 2_048)),
-        planned(Tiles, 0, Shape::nc(520, 1_000)),
+        planned(Tiles, 0, Shape::nc(600, 192)),
+        planned(Tiles, 0, Shape::nc(256, 2_368)),
         planned(Tiles, 0, Shape::nc(131, 64)),
         planned(TilePieces, 0, Shape::channels_last(2_000, 64)),
     ]
