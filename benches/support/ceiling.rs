@@ -79,14 +79,21 @@ impl Ceiling {
                 timer.time(context, |pass| bound.encode_in(pass));
                 found.push((f64::INFINITY, kernel, bound));
             }
-            // The shortest of rounds that go over all candidates: what else runs on the machine
-            // may slow a round down, but makes none faster. The few that are best then go on, so
-            // that each of them has its share of moments at which the machine is fast.
-            for (rounds, most) in [(5, 4), (20, 1)] {
+            // All candidates in each round: the machine may have another speed in the next, so a time counts
+            // by what it is of its round, and the middle of all rounds decides. The few that are best then go on.
+            for (rounds, most) in [(7, 4), (21, 1)] {
+                let mut shares = vec![Vec::new(); found.len()];
                 for _ in 0..rounds {
-                    for (ms, _, bound) in &mut found {
-                        *ms = ms.min(timer.time(context, |pass| bound.encode_in(pass)));
+                    let time = |bound: &Bound| timer.time(context, |pass| bound.encode_in(pass));
+                    let times: Vec<f64> = found.iter().map(|(.., bound)| time(bound)).collect();
+                    let all: f64 = times.iter().sum();
+                    for (shares, ms) in shares.iter_mut().zip(times) {
+                        shares.push(ms / all);
                     }
+                }
+                for ((share, ..), mut shares) in found.iter_mut().zip(shares) {
+                    shares.sort_by(f64::total_cmp);
+                    *share = shares[rounds / 2];
                 }
                 found.sort_by(|a, b| a.0.total_cmp(&b.0));
                 found.truncate(most);
