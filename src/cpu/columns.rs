@@ -64,6 +64,7 @@ impl Block {
     }
 }
 
+#[inline]
 fn pairwise([a, b, c, d, e, f, g, h]: [f32; ROWS]) -> f32 {
     ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
@@ -90,6 +91,23 @@ pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
     joined(shape, &blocks, partials, Moments::merge)
 }
 
+/// Adds, of eight rows, deviations from the pivots and their squares. By itself and without closures, so that how
+/// the loop is compiled does not depend on what is around it.
+fn add_deviations(rows: [&[f32]; ROWS], pivots: &[f32], sums: &mut [f64], squares: &mut [f64]) {
+    let columns = pivots.len();
+    let (sums, squares) = (&mut sums[..columns], &mut squares[..columns]);
+    let [a, b, c, d, e, f, g, h] = rows;
+    let (a, b, c, d) = (&a[..columns], &b[..columns], &c[..columns], &d[..columns]);
+    let (e, f, g, h) = (&e[..columns], &f[..columns], &g[..columns], &h[..columns]);
+    for k in 0..columns {
+        let p = pivots[k];
+        let (a, b, c, d) = (a[k] - p, b[k] - p, c[k] - p, d[k] - p);
+        let (e, f, g, h) = (e[k] - p, f[k] - p, g[k] - p, h[k] - p);
+        sums[k] += pairwise([a, b, c, d, e, f, g, h]) as f64;
+        squares[k] += pairwise([a * a, b * b, c * c, d * d, e * e, f * f, g * g, h * h]) as f64;
+    }
+}
+
 fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
     let columns = block.columns.len();
     let mut pivots = [0f32; WIDTH];
@@ -111,13 +129,8 @@ fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
         let whole = run.start + run.len() / ROWS * ROWS;
         for row in (run.start..whole).step_by(ROWS) {
             let rows = block.eight(shape, x, row);
-            let (pivots, sums) = (&pivots[..columns], &mut sums[..columns]);
-            let squares = &mut squares[..columns];
-            for k in 0..columns {
-                let d = rows.map(|row| row[k] - pivots[k]);
-                sums[k] += pairwise(d) as f64;
-                squares[k] += pairwise(d.map(|d| d * d)) as f64;
-            }
+            let (sums, squares) = (&mut sums[..columns], &mut squares[..columns]);
+            add_deviations(rows, &pivots[..columns], sums, squares);
         }
         for row in whole..run.end {
             for (k, v) in block.of(shape, x, row).iter().enumerate() {
@@ -195,6 +208,38 @@ pub fn sums(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved) -> Vec<Sums> {
     joined(shape, &blocks, partials, Sums::add)
 }
 
+/// Adds, of eight rows, gradients and their products with deviations, likewise.
+fn add_gradients(
+    x: [&[f32]; ROWS],
+    dy: [&[f32]; ROWS],
+    mean: &[f32],
+    sums: &mut [f32],
+    products: &mut [f32],
+) {
+    let columns = mean.len();
+    let (sums, products) = (&mut sums[..columns], &mut products[..columns]);
+    let [a, b, c, d, e, f, g, h] = dy;
+    let (a, b, c, d) = (&a[..columns], &b[..columns], &c[..columns], &d[..columns]);
+    let (e, f, g, h) = (&e[..columns], &f[..columns], &g[..columns], &h[..columns]);
+    let [p, q, r, s, t, u, v, w] = x;
+    let (p, q, r, s) = (&p[..columns], &q[..columns], &r[..columns], &s[..columns]);
+    let (t, u, v, w) = (&t[..columns], &u[..columns], &v[..columns], &w[..columns]);
+    for k in 0..columns {
+        let m = mean[k];
+        sums[k] += pairwise([a[k], b[k], c[k], d[k], e[k], f[k], g[k], h[k]]);
+        products[k] += pairwise([
+            a[k] * (p[k] - m),
+            b[k] * (q[k] - m),
+            c[k] * (r[k] - m),
+            d[k] * (s[k] - m),
+            e[k] * (t[k] - m),
+            f[k] * (u[k] - m),
+            g[k] * (v[k] - m),
+            h[k] * (w[k] - m),
+        ]);
+    }
+}
+
 fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) -> Vec<Sums> {
     let columns = block.columns.len();
     let centers: Vec<(f32, f32)> = block.columns.clone().map(|c| saved.center(c)).collect();
@@ -209,11 +254,7 @@ fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) ->
         let whole = run.start + run.len() / ROWS * ROWS;
         for row in (run.start..whole).step_by(ROWS) {
             let (x, dy) = (block.eight(shape, x, row), block.eight(shape, dy, row));
-            for k in 0..columns {
-                let product = |row: usize| dy[row][k] * (x[row][k] - mean[k]);
-                sums[k] += pairwise(dy.map(|row| row[k]));
-                products[k] += pairwise(std::array::from_fn(product));
-            }
+            add_gradients(x, dy, mean, sums, products);
         }
         for row in whole..run.end {
             let (x, dy) = (block.of(shape, x, row), block.of(shape, dy, row));
