@@ -168,13 +168,15 @@ impl<'a> Question<'a> {
             let left = outer.is_multiple_of(*rows) && outer / rows >= MIN_STRIP_ROWS;
             left && channels * rows <= self.limit
         };
-        let candidates = (1..=ENOUGH_PAIRS).map(|n| n * fewest).filter(able);
-        let strips = candidates.map(|rows| (self.strip_pairs(channels * rows / side), rows));
+        let strips = (1..=ENOUGH_PAIRS).map(|n| n * fewest).filter(able).filter_map(|rows| {
+            let whole = channels * rows / side;
+            let pairs = self.strip_pairs(whole);
+            // Short pieces of a row are no better read than by tiles.
+            (pairs >= ENOUGH_PAIRS || pairs == whole).then_some((pairs, rows))
+        });
         // As few rows as are enough, since each has a partial result of its own.
-        let (pairs, rows) = strips.min_by_key(|&(pairs, rows)| {
-            let lacking = ENOUGH_PAIRS.saturating_sub(pairs);
-            (lacking, rows)
-        })?;
+        let (pairs, rows) =
+            strips.min_by_key(|&(pairs, rows)| (ENOUGH_PAIRS.saturating_sub(pairs), rows))?;
         Some(Choice { rows, pairs, ..Choice::of(Mapping::Strips, Access::Pairs) })
     }
 
