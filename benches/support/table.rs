@@ -116,8 +116,10 @@ pub fn print_table(rows: &[Timed]) {
     }
 }
 
-/// What a value costs as tensors grow, over what it costs in the smallest, in the same round: the middle of all rounds.
+/// What a value costs as tensors grow, over what it costs in the smallest, in the same round: the middle of all
+/// rounds.
 pub fn print_growth(rows: &[Timed]) {
+    println!("\ntime a value, over that of the smallest, in the middle of all rounds:");
     for layout in ["first", "last"] {
         for op in Op::ALL {
             let of_both = |r: &&Timed| r.layout == layout && r.op == op;

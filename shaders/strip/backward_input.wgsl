@@ -3,7 +3,8 @@
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, gradient_sums.wgsl,
-// partial_sums.wgsl, gradient_input.wgsl, strip/gradients.wgsl, strip/input.wgsl.
+// partial_sums.wgsl, gradient_input.wgsl, strip/columns.wgsl, strip/gradients.wgsl,
+// strip/input.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(

@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x, dy, saved or running statistics. Writes: one partial a column and split; frozen, dx.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, gradient_sums.wgsl,
-// partial_sums.wgsl, strip/gradients.wgsl, strip/sums.wgsl.
+// partial_sums.wgsl, strip/columns.wgsl, strip/gradients.wgsl, strip/sums.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_sums(

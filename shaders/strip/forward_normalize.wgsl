@@ -2,7 +2,8 @@
 // A workgroup owns: a strip. Second of two dispatches.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
-// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/normalize.wgsl.
+// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/columns.wgsl,
+// strip/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_normalize(

@@ -4,7 +4,7 @@
 // finds much of them in the caches.
 // Reads: x, dy, gamma, saved or running statistics. Writes: dx, dgamma, dbeta.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, gradient_input.wgsl,
-// quads/affine.wgsl, tile/load_affine.wgsl, tile/sums.wgsl, tile/input.wgsl.
+// tile/affine.wgsl, tile/load_affine.wgsl, tile/sums.wgsl, tile/input.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_fused(

@@ -2,7 +2,7 @@
 // A workgroup owns: a tile. First of two dispatches of the split path.
 // Reads: x, dy, saved or running statistics. Writes: one partial a channel and split; frozen, dx.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, partial_sums.wgsl,
-// quads/affine.wgsl, tile/load_affine.wgsl, tile/sums.wgsl.
+// tile/affine.wgsl, tile/load_affine.wgsl, tile/sums.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_sums(

@@ -4,7 +4,7 @@
 // of it in the caches.
 // Reads: x, gamma, beta, running statistics. Writes: y, saved and running statistics.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, block_moments.wgsl,
-// statistics.wgsl, normalize.wgsl, tile/moments.wgsl, quads/affine.wgsl, tile/share_affine.wgsl,
+// statistics.wgsl, normalize.wgsl, tile/moments.wgsl, tile/affine.wgsl, tile/share_affine.wgsl,
 // tile/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)

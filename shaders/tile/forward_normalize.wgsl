@@ -2,7 +2,7 @@
 // A workgroup owns: a tile. Second of two dispatches of the split path.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, moments.wgsl, partial_moments.wgsl,
-// statistics.wgsl, normalize.wgsl, quads/affine.wgsl, tile/share_affine.wgsl, tile/normalize.wgsl.
+// statistics.wgsl, normalize.wgsl, tile/affine.wgsl, tile/share_affine.wgsl, tile/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_normalize(

@@ -1,6 +1,6 @@
 // Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
 // A workgroup owns: a tile. Reads: x, gamma, beta, running statistics. Writes: y.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl, quads/affine.wgsl,
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl, tile/affine.wgsl,
 // tile/load_affine.wgsl, tile/normalize.wgsl.
 
 fn known_affine(p: Place) -> Affine {

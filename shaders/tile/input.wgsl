@@ -2,7 +2,7 @@
 // A workgroup owns: a tile. Reads: x, dy, residual, workgroup memory. Writes: dx,
 // dresidual.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, gradient_input.wgsl,
-// quads/affine.wgsl.
+// tile/affine.wgsl.
 
 var<private> mean_dzs: array<vec4f, MAX_QUADS>;
 var<private> slopes: array<vec4f, MAX_QUADS>;

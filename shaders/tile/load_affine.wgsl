@@ -1,6 +1,6 @@
 // Formula: none; what normalises each of a thread's columns, where a kernel before this one left it.
 // A workgroup owns: a tile. Reads: state, saved statistics. Writes: memory of each thread's own.
-// Needs: params.wgsl, tile/map.wgsl, normalize.wgsl, quads/affine.wgsl, and `known_affine` of a channel.
+// Needs: params.wgsl, tile/map.wgsl, normalize.wgsl, tile/affine.wgsl, and `known_affine` of a channel.
 //
 // A channel is read once a column, so that no thread waits for another: on lavapipe inference
 // without a barrier takes about a seventh less time.

@@ -1,6 +1,6 @@
 // Formula: y over a tile (../normalize.wgsl).
 // A workgroup owns: a tile. Reads: x, residual. Writes: y.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl, quads/affine.wgsl.
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, normalize.wgsl, tile/affine.wgsl.
 
 fn normalize(w: Tile, thread: u32) {
     let quads = quads(w, thread);

@@ -1,6 +1,6 @@
 // Formula: none; what normalises a channel, from the thread that has it to those of its columns.
 // A workgroup owns: a tile. Reads and writes: workgroup memory.
-// Needs: params.wgsl, tile/map.wgsl, normalize.wgsl, quads/affine.wgsl.
+// Needs: params.wgsl, tile/map.wgsl, normalize.wgsl, tile/affine.wgsl.
 
 // Leaves what a channel's columns need at its first column.
 fn share_affine(c: u32, a: Affine) {

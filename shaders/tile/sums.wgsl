@@ -2,7 +2,7 @@
 // Through frozen statistics, which are constants, also dx and dresidual on the way.
 // A workgroup owns: a tile. Reads: x, dy, residual, saved or running statistics. Writes: workgroup
 // memory; frozen, dx and dresidual.
-// Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, quads/affine.wgsl,
+// Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, tile/affine.wgsl,
 // tile/load_affine.wgsl.
 
 // Of all rows so far, but for those of the group of blocks at hand, which come next; 0 at first, as

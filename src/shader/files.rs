@@ -99,7 +99,7 @@ impl Kernel {
             Kernel::ForwardFused => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "tile/moments", "quads/affine", "tile/share_affine", "tile/normalize",
+                "tile/moments", "tile/affine", "tile/share_affine", "tile/normalize",
                 "tile/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
@@ -109,28 +109,28 @@ impl Kernel {
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "quads/affine", "tile/share_affine", "tile/normalize", "tile/forward_normalize"
+                "tile/affine", "tile/share_affine", "tile/normalize", "tile/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize", "quads/residual", "quads/normalize",
-                "quads/affine", "tile/load_affine", "tile/normalize", "tile/inference"
+                "tile/affine", "tile/load_affine", "tile/normalize", "tile/inference"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "quads/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_fused"
+                "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "quads/residual", "quads/gradient_sums",
-                "quads/affine", "tile/load_affine", "tile/sums", "tile/backward_sums"
+                "tile/affine", "tile/load_affine", "tile/sums", "tile/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "quads/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_input"
+                "tile/affine", "tile/load_affine", "tile/sums", "tile/input", "tile/backward_input"
             ),
             // A tile is kept by nothing but the caches; the others have channels, and no quads.
             Kernel::ForwardOnChip

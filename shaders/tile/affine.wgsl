@@ -1,6 +1,6 @@
 // Formula: none; what normalises each of a thread's columns (../normalize.wgsl).
-// A workgroup owns: a tile or strip. Reads and writes: memory of each thread's own.
-// Needs: params.wgsl, tile/map.wgsl or strip/map.wgsl, normalize.wgsl.
+// A workgroup owns: a tile. Reads and writes: memory of each thread's own.
+// Needs: params.wgsl, tile/map.wgsl, normalize.wgsl.
 
 var<private> affine_pivots: array<vec4f, MAX_QUADS>;
 var<private> affine_remainders: array<vec4f, MAX_QUADS>;
