@@ -92,7 +92,7 @@ override DRESIDUAL: bool = false;  // write dresidual
 // Quads of a block: what is summed before it joins others.
 const BLOCK = 8u;
 // Blocks whose sum is finished before it joins others, and groups likewise: keeps long sums short.
-const BLOCKS_A_GROUP = 16u;
+const BLOCKS_A_GROUP = 8u;
 const GROUPS_A_PART = 16u;
 // Partials that are merged before they join the total, likewise: at least.
 const PARTIALS_A_GROUP = 8u;
