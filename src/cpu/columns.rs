@@ -91,9 +91,10 @@ pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
     joined(shape, &blocks, partials, Moments::merge)
 }
 
-/// Adds, of eight rows, deviations from the pivots and their squares. By itself and without closures, so that how
-/// the loop is compiled does not depend on what is around it.
-fn add_deviations(rows: [&[f32]; ROWS], pivots: &[f32], sums: &mut [f64], squares: &mut [f64]) {
+/// Sums, of eight rows, deviations from the pivots, and their squares. By itself and without closures, so that how
+/// the loop is compiled does not depend on what is around it; and `f64` is left to another loop, since one that has
+/// some in it is vectorised by half as many columns.
+fn sum_deviations(rows: [&[f32]; ROWS], pivots: &[f32], sums: &mut [f32], squares: &mut [f32]) {
     let columns = pivots.len();
     let (sums, squares) = (&mut sums[..columns], &mut squares[..columns]);
     let [a, b, c, d, e, f, g, h] = rows;
@@ -103,8 +104,14 @@ fn add_deviations(rows: [&[f32]; ROWS], pivots: &[f32], sums: &mut [f64], square
         let p = pivots[k];
         let (a, b, c, d) = (a[k] - p, b[k] - p, c[k] - p, d[k] - p);
         let (e, f, g, h) = (e[k] - p, f[k] - p, g[k] - p, h[k] - p);
-        sums[k] += pairwise([a, b, c, d, e, f, g, h]) as f64;
-        squares[k] += pairwise([a * a, b * b, c * c, d * d, e * e, f * f, g * g, h * h]) as f64;
+        sums[k] = pairwise([a, b, c, d, e, f, g, h]);
+        squares[k] = pairwise([a * a, b * b, c * c, d * d, e * e, f * f, g * g, h * h]);
+    }
+}
+
+fn add(totals: &mut [f64], sums: &[f32]) {
+    for (total, &sum) in totals.iter_mut().zip(sums) {
+        *total += sum as f64;
     }
 }
 
@@ -113,6 +120,7 @@ fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
     let mut pivots = [0f32; WIDTH];
     // No more than pairwise sums is in `f32`: the first pivot may be off by a standard deviation where
     // channels are many and rows few, and then a chain of roundings shows in the variance.
+    let (mut of_eight, mut squares_of_eight) = ([0f32; WIDTH], [0f32; WIDTH]);
     let (mut sums, mut squares) = ([0f64; WIDTH], [0f64; WIDTH]);
     let (mut means, mut m2s) = ([0f64; WIDTH], [0f64; WIDTH]);
     // The first pivot is the mean of a few rows; a later one the mean so far.
@@ -129,8 +137,9 @@ fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
         let whole = run.start + run.len() / ROWS * ROWS;
         for row in (run.start..whole).step_by(ROWS) {
             let rows = block.eight(shape, x, row);
-            let (sums, squares) = (&mut sums[..columns], &mut squares[..columns]);
-            add_deviations(rows, &pivots[..columns], sums, squares);
+            sum_deviations(rows, &pivots[..columns], &mut of_eight, &mut squares_of_eight);
+            add(&mut sums[..columns], &of_eight);
+            add(&mut squares[..columns], &squares_of_eight);
         }
         for row in whole..run.end {
             for (k, v) in block.of(shape, x, row).iter().enumerate() {
