@@ -158,7 +158,7 @@ impl<'a> Question<'a> {
     /// Columns of which each invocation has as many pairs.
     fn strip(&self) -> Option<Choice> {
         let Self { outer, channels, .. } = *self;
-        if self.inner != 1 || !channels.is_multiple_of(8) || !self.starts_at(8) {
+        if self.inner != 1 || !channels.is_multiple_of(4) || !self.starts_at(8) {
             return None;
         }
         let side = 8 * self.adapter.full_workgroup() as u64;

@@ -86,6 +86,19 @@ impl Geometry {
         }
     }
 
+    /// Of these, what an invocation merges for a column in the average: where its channels repeat, once for all.
+    pub fn merges_a_split(&self, adapter: &Adapter) -> u64 {
+        let step = 8 * adapter.full_workgroup() as u64;
+        let repeats = |pairs: &u64| (pairs * step).is_multiple_of(self.channels);
+        match self.mapping {
+            Mapping::Strips => {
+                let own = (1..=self.pairs).find(repeats).unwrap_or(self.pairs);
+                (self.inner * own).div_ceil(self.pairs)
+            }
+            _ => self.partials_a_split(),
+        }
+    }
+
     /// Whether a workgroup may own channels whole, where it has all of their values in one piece.
     /// In strips, lines and runs no thread waits for another, so what all of them know is for a second dispatch.
     pub fn can_own(&self, whole: bool) -> bool {

@@ -70,11 +70,17 @@ impl Geometry {
             }
             _ if groups >= adapter.enough_workgroups() => 1,
             (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
-            // Each workgroup merges all partials of its channels, as much work as a dozen rows each. A
-            // multiple of four workgroups, since few of them on few cores leave some of these idle in the end.
+            // Each workgroup merges all partials of its columns, each as much work as a dozen rows. A multiple of four
+            // workgroups, since few of them on few cores leave some of these idle in the end; where partials are
+            // many, of two.
             (_, Mapping::Tiles | Mapping::Strips) => {
-                let multiple = 4 >> groups.trailing_zeros().min(2);
-                let balanced = (walk / ROWS_TO_SPLIT).isqrt().max(1);
+                let merges = self.merges_a_split(adapter);
+                let balanced = (walk / (ROWS_TO_SPLIT * merges)).isqrt().max(1);
+                let multiple = match merges {
+                    1 => 4 >> groups.trailing_zeros().min(2),
+                    _ if groups < adapter.enough_workgroups() / 2 => 2 >> groups.trailing_zeros().min(1),
+                    _ => 1,
+                };
                 balanced.next_multiple_of(multiple).min(room / turns)
             }
             _ => room.min(MAX_SLOTS) / turns,

@@ -54,7 +54,7 @@ fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
 }
 
-/// What whole pairs of all invocations hold: channels by eights, rows enough for pivots, tensors that start at
+/// What whole pairs of all invocations hold: channels by fours, rows enough for pivots, tensors that start at
 /// whole pairs.
 #[test]
 fn strips_are_for_rows_of_whole_pairs() {
@@ -77,6 +77,8 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nhwc(2, 10, 10, 512), 32), Some((200, 1, 8)));
     assert_eq!(strips(Shape::nc(64, 1_280), 0), Some((64, 1, 20)));
     assert_eq!(strips(Shape::nc(64, 2_048), 0), Some((64, 1, 32)));
+    assert_eq!(strips(Shape::nc(1_024, 12), 0), Some((64, 16, 3)));
+    assert_eq!(strips(Shape::nc(4_096, 100), 0), Some((256, 16, 25)));
     // Pieces of longer ones, that are long themselves.
     assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 20)));
     assert_eq!(strips(Shape::nc(64, 4_096), 0), Some((64, 1, 16)));
@@ -87,7 +89,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(plan(LARGE, Shape::nc(2_048, 1_280), 0).pairs, 20);
     assert_eq!(plan(LARGE, Shape::nc(1_024, 1_000), 0).pairs, 5);
     // Channels, rows, an offset, the order of axes that are not so.
-    assert_eq!(strips(Shape::nc(1_024, 12), 0), None);
+    assert_eq!(strips(Shape::nc(1_024, 10), 0), None);
     assert_eq!(strips(Shape::nc(1_001, 96), 0), None);
     assert_eq!(strips(Shape::nc(60, 64), 0), None);
     // Pieces of one pair, of 37 in a row.
@@ -96,6 +98,9 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), None);
     // A partial result of each column; and a GPU has another way to read in order.
     assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 8);
+    // Which are fewer where each column has its own to merge: of 16 short rows, or of 8 in pieces.
+    assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 100), 0).slots, 16 * 2);
+    assert_eq!(plan(LAVAPIPE, Shape::nc(16_384, 1_000), 0).slots, 8);
     assert_eq!(plan(GPU, Shape::nc(1_000, 64), 0).mapping, Mapping::Columns);
     // Vectors of another width have strips of another.
     let narrow = plan(Adapter { subgroup: 4, ..LAVAPIPE }, Shape::nc(1_000, 64), 0);
@@ -270,7 +275,7 @@ fn many_pieces_are_not_split() {
         assert_eq!(plan.mapping, mapping);
         plan.steps[0].params.splits
     };
-    for (channels, mapping) in [(1_020, Mapping::Tiles), (1_024, Mapping::Strips)] {
+    for (channels, mapping) in [(1_022, Mapping::Tiles), (1_024, Mapping::Strips)] {
         let splits = |rows| splits(rows, channels, mapping);
         assert_eq!([splits(250), splits(250 * 64)], [4, 1]);
     }
