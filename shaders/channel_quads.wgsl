@@ -1,6 +1,6 @@
 // Formula: none; the per-channel rows of state and work where a place is a quad of channels.
 // A workgroup owns, reads, writes: the rows of its channels.
-// Needs: params.wgsl, walk/map_columns.wgsl or strip/map.wgsl.
+// Needs: params.wgsl, walk/map_columns.wgsl.
 
 fn state_row(row: u32, p: Place) -> vec4f {
     let i = row * params.row_stride + channels_of(p);

@@ -3,12 +3,14 @@
 // A workgroup owns, reads and writes: the partials of its channels.
 // Needs: params.wgsl, a mapping file, moments.wgsl.
 
+const ROWS_A_PARTIAL = 4u;
+
 fn set_partial(p: Place, m: Moments) {
     store_partial(params.first_slot + p.split, p, m);
 }
 
 fn store_partial(slot: u32, p: Place, m: Moments) {
-    let row = ROW_PARTIALS + 4u * slot;
+    let row = ROW_PARTIALS + ROWS_A_PARTIAL * slot;
     set_work_row(row, p, vec4f(m.count));
     set_work_row(row + 1u, p, m.pivot);
     set_work_row(row + 2u, p, across(m.sum));
@@ -16,7 +18,7 @@ fn store_partial(slot: u32, p: Place, m: Moments) {
 }
 
 fn partial(slot: u32, p: Place) -> Moments {
-    let row = ROW_PARTIALS + 4u * slot;
+    let row = ROW_PARTIALS + ROWS_A_PARTIAL * slot;
     return Moments(
         work_row(row, p).x,
         work_row(row + 1u, p),

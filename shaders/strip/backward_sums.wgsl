@@ -1,7 +1,7 @@
 // Formula: Σdy and Σdy·(x − mean) of one split of each channel (gradient_sums.wgsl).
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x, dy, saved or running statistics. Writes: one partial a column and split; frozen, dx.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, gradient_sums.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/channels.wgsl, gradient_sums.wgsl,
 // partial_sums.wgsl, strip/columns.wgsl, strip/gradients.wgsl, strip/sums.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
@@ -21,7 +21,7 @@ fn backward_sums(
     sum_gradients(w);
     for (var q = 0u; q < 2u * PAIRS; q++) {
         let c = columns[0];
-        set_partial(place(w, q), Sums(c.sum, c.product));
+        set_partial(partial_place(w, q, ROWS_A_PARTIAL), Sums(c.sum, c.product));
         push(c);
     }
 }

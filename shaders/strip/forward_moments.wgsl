@@ -1,7 +1,7 @@
 // Formula: the moments of one split of each channel (moments.wgsl).
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x. Writes: one partial a column and split.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, channel_quads.wgsl, moments.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/channels.wgsl, moments.wgsl,
 // block_moments.wgsl, partial_moments.wgsl, strip/moments.wgsl and what it needs.
 
 @compute @workgroup_size(WORKGROUP)
@@ -19,7 +19,7 @@ fn forward_moments(
     for (var q = 0u; q < 2u * PAIRS; q++) {
         let p = place(w, q);
         let c = columns[0];
-        set_partial(p, moments_of(c, w.end_row - w.first_row));
+        set_partial(partial_place(w, q, ROWS_A_PARTIAL), moments_of(c, w.end_row - w.first_row));
         if records(p) {
             save_running(p);
         }

@@ -1,6 +1,6 @@
-// Formula: the mapping of a workgroup to a strip of the matrix rows × (channels · inner), in which
-// neighbours in memory belong to different channels, and a row is `inner` short rows of the tensor,
-// one after the other.
+// Formula: the mapping of a workgroup to a strip of the matrix rows × (channels · inner), of which channel c has
+// the columns c · channel_step + j · column_step, j < inner. Channels last a row is `inner` short rows of the
+// tensor, one after the other, and channel_step is 1; channels first column_step is.
 // A workgroup owns: one split of the rows of PAIRS · WORKGROUP pairs of quads side by side. A thread owns
 // PAIRS of these, and sums them for itself: no thread waits for another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
@@ -44,32 +44,49 @@ fn at(w: Strip, row: u32) -> u32 {
     return row * local.outer_stride + w.column;
 }
 
-// A quad of channels, and the partial result that a thread has of it: each of the short rows in a row
-// has its own.
+// Of four columns, each of which may be of another channel: where the channels are in a row of state or work, and
+// which of them write there; of those that a channel has, its first.
 struct Place {
-    channel: u32,   // first of the quad, in the piece
+    at: vec4u,
+    writes: vec4<bool>,
     split: u32,
     lane: u32,
 }
 
-// Of the thread's quad `q`.
+// The columns of a thread's quad `q`.
+fn columns_of(w: Strip, q: u32) -> vec4u {
+    return w.column + (q / 2u) * pair_step() + (q % 2u) * 4u + vec4u(0u, 1u, 2u, 3u);
+}
+
+// Which channel has each, and as the how manieth.
+fn channels_of(column: vec4u) -> vec4u {
+    return column / params.channel_step % params.channels;
+}
+
+fn ordinals_of(column: vec4u) -> vec4u {
+    return column / params.column_step % params.inner;
+}
+
 fn place(w: Strip, q: u32) -> Place {
-    let column = w.column + (q / 2u) * pair_step() + (q % 2u) * 4u;
-    let short_row = column / params.channels;
-    return Place(column % params.channels, w.split * params.inner + short_row, 0u);
+    let column = columns_of(w, q);
+    return Place(channels_of(column), ordinals_of(column) == vec4u(), w.split, 0u);
+}
+
+// Where each column leaves a partial result of its own, of `rows` rows.
+fn partial_place(w: Strip, q: u32, rows: u32) -> Place {
+    let column = columns_of(w, q);
+    let at = channels_of(column) + ordinals_of(column) * (rows * params.row_stride);
+    return Place(at, vec4<bool>(true), w.split * params.inner, 0u);
 }
 
 // Pairs of a thread until its channels repeat: what is known of a channel is found once.
 fn own_pairs() -> u32 {
     var own = 1u;
-    while own < PAIRS && (own * pair_step()) % params.channels != 0u {
+    let repeats = params.channel_step == 1u;
+    while own < PAIRS && !(repeats && (own * pair_step()) % params.channels == 0u) {
         own++;
     }
     return own;
-}
-
-fn channels_of(p: Place) -> vec4u {
-    return params.first_channel + p.channel + vec4u(0u, 1u, 2u, 3u);
 }
 
 fn is_live(p: Place) -> bool {

@@ -23,6 +23,9 @@ const MANY_PAIRS_FROM: u64 = 8;
 const ENOUGH_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
 const MIN_STRIP_ROWS: u64 = 64;
+/// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
+/// half a dozen.
+const ROWS_A_MERGE: u64 = 6;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side, at most.
 pub(crate) const BAND_CHANNELS: u64 = 32;
 /// The same where bands would be too few to be busy, down to.
@@ -60,6 +63,8 @@ pub(super) struct Choice {
     pub band: u64,
     /// Pairs of quads of an invocation in a strip's row.
     pub pairs: u64,
+    /// Partial results of a split that are merged for a column of a strip, in the average.
+    pub merges: u64,
     /// Invocations that share a line, and leave a partial result each.
     pub sharers: u64,
 }
@@ -71,7 +76,18 @@ impl Choice {
     }
 
     fn of(mapping: Mapping, access: Access) -> Self {
-        Self { mapping, moments: mapping, access, rows: 1, group: 0, band: 0, pairs: 0, sharers: 1 }
+        let (group, band, pairs) = (0, 0, 0);
+        Self {
+            mapping,
+            moments: mapping,
+            access,
+            rows: 1,
+            group,
+            band,
+            pairs,
+            merges: 1,
+            sharers: 1,
+        }
     }
 }
 
@@ -155,29 +171,49 @@ impl<'a> Question<'a> {
         self.is_large().then(|| self.strip().or_else(|| self.tile())).flatten()
     }
 
-    /// Columns of which each invocation has as many pairs.
+    /// Columns of which each invocation has as many pairs: short rows of the tensor, as many as make a row of whole
+    /// pairs, or the lines of all channels, where they do.
     fn strip(&self) -> Option<Choice> {
-        let Self { outer, channels, .. } = *self;
-        if self.inner != 1 || !channels.is_multiple_of(4) || !self.starts_at(8) {
+        let Self { outer, channels, inner, .. } = *self;
+        if inner == 0 || !self.starts_at(8) {
             return None;
         }
+        let row = channels * inner;
         let side = 8 * self.adapter.full_workgroup() as u64;
-        // The fewest rows that are whole pairs of all invocations, and a few times as many.
-        let fewest = side >> channels.trailing_zeros().min(side.trailing_zeros());
+        let fewest = side >> row.trailing_zeros().min(side.trailing_zeros());
+        let most = if inner == 1 { ENOUGH_PAIRS * fewest } else { 1 };
+        let pieces = outer.div_ceil((self.limit / row).max(1));
+        let room = room_for_partials(self.adapter, channels as u32);
+        // Of each column a channel has a partial result.
+        let fits = |of: u64| of == 1 || self.request.is_elementwise() || of * pieces <= room;
         let able = |rows: &u64| {
-            let left = outer.is_multiple_of(*rows) && outer / rows >= MIN_STRIP_ROWS;
-            left && channels * rows <= self.limit
+            let whole = outer.is_multiple_of(*rows) && row * rows <= self.limit;
+            whole && outer / rows >= MIN_STRIP_ROWS && fits(rows * inner)
         };
-        let strips = (1..=ENOUGH_PAIRS).map(|n| n * fewest).filter(able).filter_map(|rows| {
-            let whole = channels * rows / side;
+        let rows = (1..=most / fewest).map(|n| n * fewest).filter(able);
+        let strips = rows.filter_map(|rows| {
+            let whole = row * rows / side;
             let pairs = self.strip_pairs(whole);
+            let merges = self.strip_merges(rows, pairs);
+            let worth_it = self.request.is_elementwise() || outer / rows >= ROWS_A_MERGE * merges;
             // Short pieces of a row are no better read than by tiles.
-            (pairs >= ENOUGH_PAIRS || pairs == whole).then_some((pairs, rows))
+            let long = pairs >= ENOUGH_PAIRS || pairs == whole;
+            (worth_it && long).then_some((pairs, rows, merges))
         });
         // As few rows as are enough, since each has a partial result of its own.
-        let (pairs, rows) =
-            strips.min_by_key(|&(pairs, rows)| (ENOUGH_PAIRS.saturating_sub(pairs), rows))?;
-        Some(Choice { rows, pairs, ..Choice::of(Mapping::Strips, Access::Pairs) })
+        let (pairs, rows, merges) =
+            strips.min_by_key(|&(pairs, rows, _)| (ENOUGH_PAIRS.saturating_sub(pairs), rows))?;
+        Some(Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, Access::Pairs) })
+    }
+
+    /// Partial results that an invocation merges for a column in the average: each of the channel's columns has one,
+    /// and where its channels repeat, it does so once for all.
+    fn strip_merges(&self, rows: u64, pairs: u64) -> u64 {
+        let Self { channels, inner, .. } = *self;
+        let step = 8 * self.adapter.full_workgroup() as u64;
+        let repeats = |n: &u64| inner == 1 && (n * step).is_multiple_of(channels);
+        let own = (1..=pairs).find(repeats).unwrap_or(pairs);
+        (rows * inner * own).div_ceil(pairs)
     }
 
     /// Pairs of an invocation in a strip's row, where it would have `whole` if that were the whole row: all of them,

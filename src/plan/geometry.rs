@@ -27,6 +27,8 @@ pub(super) struct Geometry {
     pub access: Access,
     /// Pairs of quads of an invocation in a strip's row.
     pub pairs: u64,
+    /// Partials of a split that are merged for a column of a strip, in the average.
+    pub merges: u64,
     /// Invocations that share a line where its gradients are summed.
     sharers: u64,
     /// Channels of a tile, or of an invocation's run.
@@ -56,10 +58,11 @@ impl Geometry {
             moments: choice.moments,
             access: choice.access,
             pairs: choice.pairs,
+            merges: choice.merges,
             sharers: choice.sharers,
             group: choice.group,
             band: choice.band,
-            interleaved: choice.mapping == Mapping::Strips || choice.rows > 1,
+            interleaved: choice.rows > 1 || choice.mapping == Mapping::Strips && shape.inner() == 1,
             slack,
             outer: shape.outer() / choice.rows,
             channels: shape.channels() as u64,
@@ -83,19 +86,6 @@ impl Geometry {
             Mapping::Strips => self.inner,
             Mapping::Lines => self.sharers,
             Mapping::Rows | Mapping::Columns | Mapping::Tiles | Mapping::Runs => 1,
-        }
-    }
-
-    /// Of these, what an invocation merges for a column in the average: where its channels repeat, once for all.
-    pub fn merges_a_split(&self, adapter: &Adapter) -> u64 {
-        let step = 8 * adapter.full_workgroup() as u64;
-        let repeats = |pairs: &u64| (pairs * step).is_multiple_of(self.channels);
-        match self.mapping {
-            Mapping::Strips => {
-                let own = (1..=self.pairs).find(repeats).unwrap_or(self.pairs);
-                (self.inner * own).div_ceil(self.pairs)
-            }
-            _ => self.partials_a_split(),
         }
     }
 

@@ -74,11 +74,12 @@ impl Geometry {
             // workgroups, since few of them on few cores leave some of these idle in the end; where partials are
             // many, of two.
             (_, Mapping::Tiles | Mapping::Strips) => {
-                let merges = self.merges_a_split(adapter);
-                let balanced = (walk / (ROWS_TO_SPLIT * merges)).isqrt().max(1);
-                let multiple = match merges {
+                let balanced = (walk / (ROWS_TO_SPLIT * self.merges)).isqrt().max(1);
+                let multiple = match self.merges {
                     1 => 4 >> groups.trailing_zeros().min(2),
-                    _ if groups < adapter.enough_workgroups() / 2 => 2 >> groups.trailing_zeros().min(1),
+                    _ if groups < adapter.enough_workgroups() / 2 => {
+                        2 >> groups.trailing_zeros().min(1)
+                    }
                     _ => 1,
                 };
                 balanced.next_multiple_of(multiple).min(room / turns)

@@ -166,7 +166,7 @@ impl Variant {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
             Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
-            Mapping::Strips => wgsl!("strip/map", "channel_quads"),
+            Mapping::Strips => wgsl!("strip/map", "strip/channels"),
             Mapping::Lines => wgsl!("line/map", "channel_rows"),
             Mapping::Runs => wgsl!("run/map", "channel_rows"),
         };

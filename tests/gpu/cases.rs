@@ -63,7 +63,6 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(1, 3, 10_007),
         Shape::ncl(1, 1, 300_000),
         Shape::ncl(2, 1000, 16),
-        Shape::ncl(130, 96, 2),
         Shape::ncl(4, 300, 49),
         Shape::nchw(4, 8, 7, 7),
         Shape::nchw(8, 12, 14, 14),
@@ -109,6 +108,16 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(131, 64),
         Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
+        // Those whose quads are of several channels: an odd number of these, or fewer than four, in rows of 64 and more;
+        // and lines of two to nine values, of all channels.
+        Shape::channels_last(24_640, 7),
+        Shape::channels_last(49_280, 3),
+        Shape::channels_last(98_560, 1),
+        Shape::nc(6_240, 10),
+        Shape::ncl(66, 64, 9),
+        Shape::ncl(70, 32, 6),
+        Shape::ncl(100, 32, 4),
+        Shape::ncl(130, 96, 2),
         // As many values as a thread of a GPU keeps.
         Shape::ncl(12, 4, 1024),
         Shape::nc(1000, 64),
@@ -123,13 +132,14 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 9] = [
+pub const SOME: [Shape; 10] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),
     Shape::channels_last(333, 7),
     Shape::channels_last(520, 32),
+    Shape::ncl(66, 64, 3),
     Shape::ncl(8, 20, 132),
     Shape::ncl(8, 40, 35),
     Shape::ncl(3, 2, 20_000),

@@ -416,7 +416,7 @@ fn tiles() -> Vec<Planned> {
     vec![
         planned(Tiles, 0, Shape::channels_last(521, 64)),
         planned(Tiles, 0, Shape::ncl(70, 6, 36)),
-        (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(700, 5, 64)) }),
+        (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(140, 5, 64)) }),
         planned(WideTiles, 0, Shape::channels_last(333, 64)),
         planned(WideTiles, 0, Shape::channels_last(8_209, 64)),
         // As many quads as an invocation may have, in more than one group of blocks.

@@ -54,8 +54,8 @@ fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
 }
 
-/// What whole pairs of all invocations hold: channels by fours, rows enough for pivots, tensors that start at
-/// whole pairs.
+/// Rows, or a few of them, that are whole pairs of all invocations; rows enough for pivots, and for what each column
+/// has to merge; tensors that start at whole pairs.
 #[test]
 fn strips_are_for_rows_of_whole_pairs() {
     let plan = |adapter, shape, offset: u64| {
@@ -77,8 +77,12 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nhwc(2, 10, 10, 512), 32), Some((200, 1, 8)));
     assert_eq!(strips(Shape::nc(64, 1_280), 0), Some((64, 1, 20)));
     assert_eq!(strips(Shape::nc(64, 2_048), 0), Some((64, 1, 32)));
-    assert_eq!(strips(Shape::nc(1_024, 12), 0), Some((64, 16, 3)));
+    assert_eq!(strips(Shape::nc(2_048, 12), 0), Some((128, 16, 3)));
     assert_eq!(strips(Shape::nc(4_096, 100), 0), Some((256, 16, 25)));
+    assert_eq!(strips(Shape::nc(1 << 15, 7), 0), Some((512, 64, 7)));
+    // Or all channels' lines do.
+    assert_eq!(strips(Shape::ncl(64, 64, 9), 0), Some((64, 9, 9)));
+    assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), Some((1_000, 8, 8)));
     // Pieces of longer ones, that are long themselves.
     assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 20)));
     assert_eq!(strips(Shape::nc(64, 4_096), 0), Some((64, 1, 16)));
@@ -88,14 +92,16 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(plan(LARGE, Shape::nc(1_024, 1_280), 0).pairs, 10);
     assert_eq!(plan(LARGE, Shape::nc(2_048, 1_280), 0).pairs, 20);
     assert_eq!(plan(LARGE, Shape::nc(1_024, 1_000), 0).pairs, 5);
-    // Channels, rows, an offset, the order of axes that are not so.
-    assert_eq!(strips(Shape::nc(1_024, 10), 0), None);
+    // Rows, lines, an offset that are not so.
     assert_eq!(strips(Shape::nc(1_001, 96), 0), None);
+    assert_eq!(strips(Shape::ncl(64, 60, 9), 0), None);
     assert_eq!(strips(Shape::nc(60, 64), 0), None);
     // Pieces of one pair, of 37 in a row.
     assert_eq!(strips(Shape::nc(64, 2_368), 0), None);
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
-    assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), None);
+    // More to merge than there are rows.
+    assert_eq!(strips(Shape::nc(1_024, 12), 0), None);
+    assert_eq!(strips(Shape::ncl(64, 64, 16), 0), None);
     // A partial result of each column; and a GPU has another way to read in order.
     assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 8);
     // Which are fewer where each column has its own to merge: of 16 short rows, or of 8 in pieces.

@@ -1,0 +1,46 @@
+// Formula: none; the per-channel rows of state and work where a place is four columns, each with a channel of its own.
+// A workgroup owns, reads, writes: the rows of its channels.
+// Needs: params.wgsl, strip/map.wgsl.
+
+fn index(row: u32, p: Place) -> vec4u {
+    return row * params.row_stride + params.first_channel + p.at;
+}
+
+fn state_row(row: u32, p: Place) -> vec4f {
+    let i = index(row, p);
+    return bitcast<vec4f>(vec4u(state[i.x], state[i.y], state[i.z], state[i.w]));
+}
+
+fn set_state_row(row: u32, p: Place, value: vec4f) {
+    let i = index(row, p);
+    for (var k = 0u; k < 4u; k++) {
+        if p.writes[k] {
+            state[i[k]] = bitcast<u32>(value[k]);
+        }
+    }
+}
+
+// Adds 1 to a count, and returns it.
+fn increment(row: u32, p: Place) -> vec4f {
+    let i = index(row, p);
+    for (var k = 0u; k < 4u; k++) {
+        if p.writes[k] {
+            state[i[k]] += 1u;
+        }
+    }
+    return vec4f(vec4u(state[i.x], state[i.y], state[i.z], state[i.w]));
+}
+
+fn work_row(row: u32, p: Place) -> vec4f {
+    let i = index(row, p);
+    return bitcast<vec4f>(vec4u(work[i.x], work[i.y], work[i.z], work[i.w]));
+}
+
+fn set_work_row(row: u32, p: Place, value: vec4f) {
+    let i = index(row, p);
+    for (var k = 0u; k < 4u; k++) {
+        if p.writes[k] {
+            work[i[k]] = bitcast<u32>(value[k]);
+        }
+    }
+}
