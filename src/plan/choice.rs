@@ -23,6 +23,8 @@ const MANY_PAIRS_FROM: u64 = 8;
 const ENOUGH_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
 const MIN_STRIP_ROWS: u64 = 64;
+/// The same where columns are only written: what is known of them is then little of the work.
+const MIN_WRITTEN_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
 /// half a dozen.
 const ROWS_A_MERGE: u64 = 6;
@@ -184,18 +186,20 @@ impl<'a> Question<'a> {
         let most = if inner == 1 { ENOUGH_PAIRS * fewest } else { 1 };
         let pieces = outer.div_ceil((self.limit / row).max(1));
         let room = room_for_partials(self.adapter, channels as u32);
+        let reduces = !self.request.is_elementwise();
+        let fewest_rows = if reduces { MIN_STRIP_ROWS } else { MIN_WRITTEN_ROWS };
         // Of each column a channel has a partial result.
-        let fits = |of: u64| of == 1 || self.request.is_elementwise() || of * pieces <= room;
+        let fits = |of: u64| of == 1 || !reduces || of * pieces <= room;
         let able = |rows: &u64| {
             let whole = outer.is_multiple_of(*rows) && row * rows <= self.limit;
-            whole && outer / rows >= MIN_STRIP_ROWS && fits(rows * inner)
+            whole && outer / rows >= fewest_rows && fits(rows * inner)
         };
         let rows = (1..=most / fewest).map(|n| n * fewest).filter(able);
         let strips = rows.filter_map(|rows| {
             let whole = row * rows / side;
             let pairs = self.strip_pairs(whole);
             let merges = self.strip_merges(rows, pairs);
-            let worth_it = self.request.is_elementwise() || outer / rows >= ROWS_A_MERGE * merges;
+            let worth_it = !reduces || outer / rows >= ROWS_A_MERGE * merges;
             // Short pieces of a row are no better read than by tiles.
             let long = pairs >= ENOUGH_PAIRS || pairs == whole;
             (worth_it && long).then_some((pairs, rows, merges))
