@@ -5,6 +5,7 @@ mod driver;
 #[cfg(target_os = "linux")]
 mod matrix;
 mod mutate;
+mod record;
 mod shell;
 #[cfg(target_os = "linux")]
 mod validate;
@@ -37,8 +38,11 @@ Commands:
                notices; FILTER is part of FILE:LINE. --every N takes each N-th
                mutant, --from K starts at the K-th of these, --jobs N runs as
                many at a time, --quick runs few cases, --list only lists
+  record [--merge OUT RUN...]
+               the README's table and figures of speed, from benches/record;
+               --merge writes OUT from several runs of a benchmark
 
-On Linux, all but `fuzz` and `--list` need a Vulkan driver. Where there is none,
+On Linux, all but `fuzz`, `record` and `--list` need a Vulkan driver. Where there is none,
 Debian and Ubuntu get Mesa's software driver from apt-get; elsewhere the
 command stops with the line to type. To never install anything, set
 WGPU_BATCHNORM_NO_INSTALL=1.
@@ -54,6 +58,7 @@ enum Task {
     Validate(Vec<OsString>),
     Fuzz(u64),
     Mutate(mutate::Options),
+    Record(record::Task),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +85,7 @@ fn main() -> ExitCode {
         Task::Validate(args) => on_linux(&shell, "validate", &args),
         Task::Fuzz(seconds) => fuzz(&shell, seconds),
         Task::Mutate(options) => mutate(&shell, &options),
+        Task::Record(task) => record::run(&task),
     };
     ended(outcome)
 }
@@ -121,6 +127,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task, String> {
         },
         Some("test") => Ok(Task::Test(rest)),
         Some("mutate") => Ok(Task::Mutate(mutate::parse(rest)?)),
+        Some("record") => {
+            let args = rest.into_iter().map(|arg| arg.to_string_lossy().into_owned());
+            Ok(Task::Record(record::parse(&args.collect::<Vec<_>>())?))
+        }
         Some("ci") if rest.is_empty() => Ok(Task::Ci),
         Some("ci") => Err("`ci` takes no arguments".into()),
         _ => Err(format!("no such command: {}", command.display())),
