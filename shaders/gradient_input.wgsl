@@ -5,8 +5,9 @@
 
 struct InputGradient {
     affine: Affine,
-    mean_dz: vec4f,
-    // inv_std·Σdz·x̂/m, so that it multiplies x − mean.
+    // Σdz/m, less what the pivot is off the mean, times the slope.
+    offset: vec4f,
+    // inv_std·Σdz·x̂/m, so that it multiplies x − pivot.
     slope: vec4f,
 }
 
@@ -20,14 +21,15 @@ fn input_gradient(p: Place, s: Statistics, sums: Sums) -> InputGradient {
         count = select(counted, vec4f(1.0), counted == vec4f());
     }
     let dz_x_hat = sums.dz_x * s.inv_std;
-    return InputGradient(s.affine, sums.dz / count, (dz_x_hat / count) * s.inv_std);
+    let slope = (dz_x_hat / count) * s.inv_std;
+    return InputGradient(s.affine, sums.dz / count - s.affine.remainder * slope, slope);
 }
 
 fn input_gradient_of(g: Gradient, i: InputGradient) -> vec4f {
     if FROZEN {
         return i.affine.scale * g.dz;
     }
-    return i.affine.scale * ((g.dz - i.mean_dz) - g.centered * i.slope);
+    return i.affine.scale * ((g.dz - i.offset) - g.deviation * i.slope);
 }
 
 // Whether a second walk has anything to write: frozen gradients were written by the first, if there

@@ -22,10 +22,10 @@ fn statistics(p: Place) -> Statistics {
     return Statistics(a, work_row(ROW_INV_STD, p));
 }
 
-// dz, and x − mean.
+// dz, and x − pivot.
 struct Gradient {
     dz: vec4f,
-    centered: vec4f,
+    deviation: vec4f,
 }
 
 // Whether dz or the sums ask for x: dx alone, through constants, does not.
@@ -34,12 +34,12 @@ fn needs_x() -> bool {
 }
 
 fn gradient(x_value: vec4f, dy_value: vec4f, residual_value: vec4f, a: Affine) -> Gradient {
-    let centered = center(x_value, a);
+    let deviation = x_value - a.pivot;
     var dz = dy_value;
     if !IS_IDENTITY {
-        dz *= activation_slope(before_activation(centered, residual_value, a));
+        dz *= activation_slope(before_activation(deviation, residual_value, a));
     }
-    return Gradient(dz, centered);
+    return Gradient(dz, deviation);
 }
 
 // In the rows mapping the components are parts of one sum.
@@ -57,6 +57,7 @@ fn whole(s: Sums) -> Sums {
     return Sums(across(s.dz), across(s.dz_x));
 }
 
-fn sums_of_one(g: Gradient) -> Sums {
-    return Sums(g.dz, g.dz * g.centered);
+// About the mean, not the pivot: what that is off it, times all dz, may be much more than their sum.
+fn sums_of_one(g: Gradient, a: Affine) -> Sums {
+    return Sums(g.dz, g.dz * (g.deviation - a.remainder));
 }

@@ -1,11 +1,10 @@
-// Formula: y = act(z + residual), z = ((x − pivot) − remainder)·scale + shift, with
-// mean = pivot + remainder, scale = γ·r·inv_std, shift = β + γ·d (r = 1 and d = 0 but for batch
-// renormalization).
+// Formula: y = act(z + residual), z = (x − pivot)·scale + shift, with mean = pivot + remainder,
+// scale = γ·r·inv_std, shift = β + γ·d − remainder·scale (r = 1 and d = 0 but for batch renormalization).
 // A workgroup owns: its channels. Reads: gamma, beta, running statistics. Writes: nothing.
 // Needs: params.wgsl, a mapping file, an activation file.
 //
-// The mean is subtracted in two parts, and not folded with the scale into x·a + b: either would
-// cancel where |mean| is much larger than the standard deviation.
+// The mean is not folded with the scale into x·a + b, which would cancel where |mean| is much larger than the standard
+// deviation. What the pivot is off it is about a deviation at most, and is.
 
 struct Affine {
     pivot: vec4f,
@@ -21,7 +20,11 @@ fn affine(
     var beta = vec4f();
     if has(FLAG_GAMMA) { gamma = state_row(ROW_GAMMA, p); }
     if has(FLAG_BETA) { beta = state_row(ROW_BETA, p); }
-    return Affine(pivot, remainder, (inv_std * r) * gamma, beta + gamma * d);
+    let scale = (inv_std * r) * gamma;
+    let shift = beta + gamma * d;
+    // Nothing of no remainder, however large the scale.
+    let rest = select(remainder * scale, vec4f(), remainder == vec4f());
+    return Affine(pivot, remainder, scale, shift - rest);
 }
 
 fn running_inv_std(p: Place) -> vec4f {
@@ -34,13 +37,9 @@ fn running_affine(p: Place) -> Affine {
     return affine(p, mean, vec4f(), running_inv_std(p), vec4f(1.0), vec4f());
 }
 
-fn center(x_value: vec4f, a: Affine) -> vec4f {
-    return (x_value - a.pivot) - a.remainder;
-}
-
-// What the activation takes, of x − mean.
-fn before_activation(centered: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
-    let z = centered * a.scale + a.shift;
+// What the activation takes, of x − pivot.
+fn before_activation(deviation: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
+    let z = deviation * a.scale + a.shift;
     if RESIDUAL {
         return z + residual_value;
     }
@@ -48,5 +47,5 @@ fn before_activation(centered: vec4f, residual_value: vec4f, a: Affine) -> vec4f
 }
 
 fn normalized(x_value: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
-    return activate(before_activation(center(x_value, a), residual_value, a));
+    return activate(before_activation(x_value - a.pivot, residual_value, a));
 }

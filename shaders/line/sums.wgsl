@@ -25,7 +25,8 @@ fn segments_a_line() -> u32 {
 fn sums_at(start: u32, i: u32, a: Affine) -> Sums {
     let g = gradient_of_pair(load_input(i), a, a);
     store_frozen(i, g, a, a);
-    return sums_of_pair(PairGradient(within(start, i, g.dz), within(start, i, g.centered)));
+    let there = PairGradient(within(start, i, g.dz), within(start, i, g.deviation));
+    return sums_of_pair(there, a);
 }
 
 fn segment_sums(start: u32, segment: u32, thread: u32, a: Affine) -> Sums {

@@ -3,12 +3,12 @@
 // A workgroup owns: its channels. Reads and writes: memory of each thread's own.
 // Needs: line/map.wgsl or run/map.wgsl, gradient_input.wgsl, pairs/affine.wgsl.
 
-// The means of dz, and slopes.
+// Offsets and slopes.
 var<private> corrections: array<vec2f, MAX_CHANNELS + 1u>;
 
 fn set_input_gradient(k: u32, i: InputGradient) {
     set_affine(k, i.affine);
-    corrections[k] = vec2f(i.mean_dz.x, i.slope.x);
+    corrections[k] = vec2f(i.offset.x, i.slope.x);
 }
 
 fn spread_input(a: vec4f, c: vec2f) -> InputGradient {

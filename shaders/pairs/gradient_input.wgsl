@@ -5,8 +5,8 @@
 fn store_gradients(i: u32, g: PairGradient, low: InputGradient, high: InputGradient) {
     if DX {
         store_dx(i, Pair(
-            input_gradient_of(Gradient(g.dz.low, g.centered.low), low),
-            input_gradient_of(Gradient(g.dz.high, g.centered.high), high),
+            input_gradient_of(Gradient(g.dz.low, g.deviation.low), low),
+            input_gradient_of(Gradient(g.dz.high, g.deviation.high), high),
         ));
     }
     if DRESIDUAL {

@@ -1,4 +1,4 @@
-// Formula: dz and x − mean of a pair of quads, and their sums (../gradient_sums.wgsl).
+// Formula: dz and x − pivot of a pair of quads, and their sums (../gradient_sums.wgsl).
 // A workgroup owns: its channels. Reads: x, dy, residual.
 // Writes: for frozen statistics, which are constants, dx = γ·inv_std·dz and dresidual on the way.
 // Needs: params.wgsl, tensor/pairs.wgsl, normalize.wgsl, gradient_sums.wgsl, pairs/residual.wgsl.
@@ -11,7 +11,7 @@ struct PairInput {
 
 struct PairGradient {
     dz: Pair,
-    centered: Pair,
+    deviation: Pair,
 }
 
 fn load_input(i: u32) -> PairInput {
@@ -30,11 +30,13 @@ fn load_input(i: u32) -> PairInput {
 fn gradient_of_pair(v: PairInput, low: Affine, high: Affine) -> PairGradient {
     let g = gradient(v.x.low, v.dy.low, v.residual.low, low);
     let h = gradient(v.x.high, v.dy.high, v.residual.high, high);
-    return PairGradient(Pair(g.dz, h.dz), Pair(g.centered, h.centered));
+    return PairGradient(Pair(g.dz, h.dz), Pair(g.deviation, h.deviation));
 }
 
-fn sums_of_pair(g: PairGradient) -> Sums {
-    return Sums(g.dz.low + g.dz.high, g.dz.low * g.centered.low + g.dz.high * g.centered.high);
+// Of one channel.
+fn sums_of_pair(g: PairGradient, a: Affine) -> Sums {
+    let low = sums_of_one(Gradient(g.dz.low, g.deviation.low), a);
+    return add(low, sums_of_one(Gradient(g.dz.high, g.deviation.high), a));
 }
 
 // Through constants dx needs no sums.

@@ -6,7 +6,7 @@
 fn dx_of(q: Quad, g: Gradient, i: InputGradient) -> vec4f {
     if WEIGHTED {
         let w = weights_of(q);
-        return input_gradient_of(g, InputGradient(i.affine, i.mean_dz * w, i.slope * w));
+        return input_gradient_of(g, InputGradient(i.affine, i.offset * w, i.slope * w));
     }
     return input_gradient_of(g, i);
 }

@@ -1,4 +1,4 @@
-// Formula: dz and x − mean of quads, and their sums (../gradient_sums.wgsl).
+// Formula: dz and x − pivot of quads, and their sums (../gradient_sums.wgsl).
 // A workgroup owns: its channels. Reads: x, dy, residual, weights.
 // Writes: for frozen statistics, which are constants, dx = γ·inv_std·dz and dresidual on the way.
 // Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, normalize.wgsl,
@@ -17,7 +17,7 @@ fn gradient_of(q: Quad, a: Affine) -> Gradient {
     let g = gradient(x_value, load_dy(q), residual_value, a);
     if WEIGHTED {
         let w = weights_of(q);
-        return Gradient(present(w, g.dz, vec4f()), present(w, g.centered, vec4f()));
+        return Gradient(present(w, g.dz, vec4f()), present(w, g.deviation, vec4f()));
     }
     return g;
 }
@@ -43,7 +43,7 @@ fn sums_of_four(q0: Quad, q1: Quad, q2: Quad, q3: Quad, a: Affine) -> Sums {
     store_frozen(q2, g2, a);
     store_frozen(q3, g3, a);
     return add(
-        add(sums_of_one(g0), sums_of_one(g1)),
-        add(sums_of_one(g2), sums_of_one(g3)),
+        add(sums_of_one(g0, a), sums_of_one(g1, a)),
+        add(sums_of_one(g2, a), sums_of_one(g3, a)),
     );
 }

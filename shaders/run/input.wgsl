@@ -27,7 +27,7 @@ fn input_gradient_of_channel(k: u32) -> InputGradient {
 fn chosen_input(otherwise: InputGradient, a: InputGradient, is_a: vec4<bool>) -> InputGradient {
     return InputGradient(
         chosen(otherwise.affine, a.affine, is_a),
-        select(otherwise.mean_dz, a.mean_dz, is_a),
+        select(otherwise.offset, a.offset, is_a),
         select(otherwise.slope, a.slope, is_a),
     );
 }

@@ -6,14 +6,14 @@
 // pairs/gradient_sums.wgsl, pairs/channel_sums.wgsl.
 
 // Of what of a pair is in a line, which may be nothing.
-fn sums_within(l: Line, i: u32, g: PairGradient) -> Sums {
-    return sums_of_pair(PairGradient(within(l, i, g.dz), within(l, i, g.centered)));
+fn sums_within(l: Line, i: u32, g: PairGradient, a: Affine) -> Sums {
+    return sums_of_pair(PairGradient(within(l, i, g.dz), within(l, i, g.deviation)), a);
 }
 
 fn sums_at(i: u32, a: Affine) -> Sums {
     let g = gradient_of_pair(load_input(i), a, a);
     store_frozen(i, g, a, a);
-    return sums_of_pair(g);
+    return sums_of_pair(g, a);
 }
 
 // Of the pair at a line's end, if some of it is the next one's.
@@ -44,7 +44,7 @@ fn sums_of_group(first: u32, end: u32, a: Affine) -> Sums {
 fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
     let a = spread(affines[k]);
     let end = end_pair(l);
-    var total = sums_within(l, before(l), gradient_of_pair(*cut, a, a));
+    var total = sums_within(l, before(l), gradient_of_pair(*cut, a, a), a);
     var i = first_pair(l);
     loop {
         total = add(total, sums_of_group(i, min(i + ELEMENTS_A_GROUP, end), a));
@@ -55,7 +55,7 @@ fn sums_of_line(l: Line, k: u32, cut: ptr<function, PairInput>) -> Sums {
     }
     *cut = load_input(last_pair(l));
     store_frozen_cut(l, end, *cut, a, spread(affines[k + 1u]));
-    return add(total, sums_within(l, end, gradient_of_pair(*cut, a, a)));
+    return add(total, sums_within(l, end, gradient_of_pair(*cut, a, a), a));
 }
 
 // One loop over the segments of all channels, as in moments.wgsl.

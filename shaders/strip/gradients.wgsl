@@ -1,4 +1,4 @@
-// Formula: dz and x − mean of a pair of a thread's columns (../gradient_sums.wgsl).
+// Formula: dz and x − pivot of a pair of a thread's columns (../gradient_sums.wgsl).
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl,
 // pairs/gradient_sums.wgsl and what it needs.

@@ -14,7 +14,9 @@ struct Column {
 fn terms(i: u32, k: u32) -> PairSums {
     let g = gradient_of(i, k);
     store_frozen(i, g, columns[2u * k].affine, columns[2u * k + 1u].affine);
-    return PairSums(g.dz, times(g.dz, g.centered));
+    let low = sums_of_one(Gradient(g.dz.low, g.deviation.low), columns[2u * k].affine);
+    let high = sums_of_one(Gradient(g.dz.high, g.deviation.high), columns[2u * k + 1u].affine);
+    return PairSums(g.dz, Pair(low.dz_x, high.dz_x));
 }
 
 // Leaves both sums of every column of the thread.

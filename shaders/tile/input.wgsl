@@ -4,12 +4,12 @@
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, gradient_input.wgsl,
 // tile/affine.wgsl.
 
-var<private> mean_dzs: array<vec4f, MAX_QUADS>;
+var<private> offsets: array<vec4f, MAX_QUADS>;
 var<private> slopes: array<vec4f, MAX_QUADS>;
 
 // Leaves what a channel's columns need at its first column.
 fn share_input_gradient(c: u32, g: InputGradient) {
-    column[c * params.channel_step] = vec4f(g.mean_dz.x, g.slope.x, 0.0, 0.0);
+    column[c * params.channel_step] = vec4f(g.offset.x, g.slope.x, 0.0, 0.0);
 }
 
 fn differentiate(w: Tile, thread: u32) {
@@ -18,13 +18,13 @@ fn differentiate(w: Tile, thread: u32) {
     for (var k = 0u; k < quads; k++) {
         let home = homes(w, first_column(k, thread));
         let all = transpose(mat4x4f(column[home.x], column[home.y], column[home.z], column[home.w]));
-        mean_dzs[k] = all[0];
+        offsets[k] = all[0];
         slopes[k] = all[1];
     }
     var row = w.first_row;
     for (; row + BLOCK <= w.end_row; row += BLOCK) {
         for (var k = 0u; k < quads; k++) {
-            let g = InputGradient(affine_of(k), mean_dzs[k], slopes[k]);
+            let g = InputGradient(affine_of(k), offsets[k], slopes[k]);
             let first = first_column(k, thread);
             let i = at(w, row, first);
             let q0 = quad(w, first, i);
@@ -41,7 +41,7 @@ fn differentiate(w: Tile, thread: u32) {
     }
     for (; row < w.end_row; row++) {
         for (var k = 0u; k < quads; k++) {
-            let g = InputGradient(affine_of(k), mean_dzs[k], slopes[k]);
+            let g = InputGradient(affine_of(k), offsets[k], slopes[k]);
             let first = first_column(k, thread);
             differentiate_one(quad(w, first, at(w, row, first)), g);
         }

@@ -25,7 +25,7 @@ fn rows_of_sums(w: Tile, thread: u32, row: u32, count: u32) {
             let q = quad(w, first, at(w, row + i, first));
             let g = gradient_of(q, a);
             store_frozen(q, g, a);
-            let sums = sums_of_one(g);
+            let sums = sums_of_one(g, a);
             dz_sums[k] += sums.dz;
             dz_x_sums[k] += sums.dz_x;
         }

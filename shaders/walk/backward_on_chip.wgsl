@@ -1,6 +1,6 @@
 // Formula: backward, whole: Σdz and Σdz·(x − mean) (gradient_sums.wgsl), dγ, dβ and dx
 // (gradient_input.wgsl).
-// A workgroup owns: all values of its channels, and its threads keep dz and x − mean in registers,
+// A workgroup owns: all values of its channels, and its threads keep dz and x − pivot in registers,
 // a block of quads each at most. So x and dy are read once.
 // Reads: x, dy, residual, gamma, saved statistics. Writes: dx, dresidual, dgamma, dbeta.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl,
@@ -12,7 +12,7 @@
 fn gradient_if(q: Quad, is_there: bool, a: Affine) -> Gradient {
     if is_there {
         let g = gradient_of(q, a);
-        return Gradient(keep(q, g.dz), keep(q, g.centered));
+        return Gradient(keep(q, g.dz), keep(q, g.deviation));
     }
     return Gradient();
 }
@@ -46,16 +46,23 @@ fn backward_on_chip(
     let q5 = next(&c);
     let q6 = next(&c);
     let q7 = next(&c);
-    let g0 = gradient_if(q0, 0u < quads, s.affine);
-    let g1 = gradient_if(q1, 1u < quads, s.affine);
-    let g2 = gradient_if(q2, 2u < quads, s.affine);
-    let g3 = gradient_if(q3, 3u < quads, s.affine);
-    let g4 = gradient_if(q4, 4u < quads, s.affine);
-    let g5 = gradient_if(q5, 5u < quads, s.affine);
-    let g6 = gradient_if(q6, 6u < quads, s.affine);
-    let g7 = gradient_if(q7, 7u < quads, s.affine);
-    let low = add(add(sums_of_one(g0), sums_of_one(g1)), add(sums_of_one(g2), sums_of_one(g3)));
-    let high = add(add(sums_of_one(g4), sums_of_one(g5)), add(sums_of_one(g6), sums_of_one(g7)));
+    let a = s.affine;
+    let g0 = gradient_if(q0, 0u < quads, a);
+    let g1 = gradient_if(q1, 1u < quads, a);
+    let g2 = gradient_if(q2, 2u < quads, a);
+    let g3 = gradient_if(q3, 3u < quads, a);
+    let g4 = gradient_if(q4, 4u < quads, a);
+    let g5 = gradient_if(q5, 5u < quads, a);
+    let g6 = gradient_if(q6, 6u < quads, a);
+    let g7 = gradient_if(q7, 7u < quads, a);
+    let low = add(
+        add(sums_of_one(g0, a), sums_of_one(g1, a)),
+        add(sums_of_one(g2, a), sums_of_one(g3, a)),
+    );
+    let high = add(
+        add(sums_of_one(g4, a), sums_of_one(g5, a)),
+        add(sums_of_one(g6, a), sums_of_one(g7, a)),
+    );
     let sums = add_lanes(thread, p.lane, add(low, high));
     if !is_live(p) {
         return;

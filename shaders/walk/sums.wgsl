@@ -31,7 +31,7 @@ fn sums_of(start: Cursor, a: Affine) -> Sums {
         let q = next(&c);
         let g = gradient_of(q, a);
         store_frozen(q, g, a);
-        let sums = sums_of_one(g);
+        let sums = sums_of_one(g, a);
         total = add(total, Sums(keep(q, sums.dz), keep(q, sums.dz_x)));
     }
     return total;

@@ -26,8 +26,8 @@ const MIN_STRIP_ROWS: u64 = 64;
 /// The same where columns are only written: what is known of them is then little of the work.
 const MIN_WRITTEN_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
-/// half a dozen.
-const ROWS_A_MERGE: u64 = 6;
+/// half a dozen and more.
+const ROWS_A_MERGE: u64 = 8;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side, at most.
 pub(crate) const BAND_CHANNELS: u64 = 32;
 /// The same where bands would be too few to be busy, down to.

@@ -110,11 +110,11 @@ pub fn shapes() -> Vec<Shape> {
         Shape::channels_last(2_200, 256),
         // Those whose quads are of several channels: an odd number of these, or fewer than four, in rows of 64 and more;
         // and lines of two to nine values, of all channels.
-        Shape::channels_last(24_640, 7),
-        Shape::channels_last(49_280, 3),
-        Shape::channels_last(98_560, 1),
-        Shape::nc(6_240, 10),
-        Shape::ncl(66, 64, 9),
+        Shape::channels_last(33_280, 7),
+        Shape::channels_last(66_560, 3),
+        Shape::channels_last(133_120, 1),
+        Shape::nc(8_320, 10),
+        Shape::ncl(74, 64, 9),
         Shape::ncl(70, 32, 6),
         Shape::ncl(100, 32, 4),
         Shape::ncl(130, 96, 2),

@@ -363,7 +363,9 @@ pub fn near_the_mean(shapes: &[Shape]) {
                 let most = far.iter().copied().fold(0f64, f64::max);
                 let average = far.iter().sum::<f64>() / far.len() as f64;
                 let near = if what == "normal" { 1.5 / (m as f64).sqrt() } else { 0.9 };
-                println!("{what}, {shape}, plan {k}: {average:.4} σ off of {near:.4}, {most:.2} at most");
+                println!(
+                    "{what}, {shape}, plan {k}: {average:.4} σ off of {near:.4}, {most:.2} at most"
+                );
                 assert!(average <= near && most <= 1.2, "{what}, {shape}, plan {k}");
             }
         }

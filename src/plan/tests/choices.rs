@@ -81,7 +81,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nc(4_096, 100), 0), Some((256, 16, 25)));
     assert_eq!(strips(Shape::nc(1 << 15, 7), 0), Some((512, 64, 7)));
     // Or all channels' lines do.
-    assert_eq!(strips(Shape::ncl(64, 64, 9), 0), Some((64, 9, 9)));
+    assert_eq!(strips(Shape::ncl(72, 64, 9), 0), Some((72, 9, 9)));
     assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), Some((1_000, 8, 8)));
     // Pieces of longer ones, that are long themselves.
     assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 20)));
@@ -101,7 +101,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
     // More to merge than there are rows.
     assert_eq!(strips(Shape::nc(1_024, 12), 0), None);
-    assert_eq!(strips(Shape::ncl(64, 64, 16), 0), None);
+    assert_eq!(strips(Shape::ncl(64, 64, 9), 0), None);
     // A partial result of each column; and a GPU has another way to read in order.
     assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 8);
     // Which are fewer where each column has its own to merge: of 16 short rows, or of 8 in pieces.

@@ -51,6 +51,8 @@ const TEXTS: &[(Kind, &str, &str)] = &[
     (Kind::Count, "vec4f(params.count)", "vec4f(params.count - 1.0)"),
     (Kind::Count, "select(counted,", "select(counted - 1.0,"),
     (Kind::MeanPair, " - a.remainder", ""),
+    (Kind::MeanPair, "shift - rest", "shift"),
+    (Kind::MeanPair, " - s.affine.remainder * slope", ""),
     (Kind::MeanPair, "n.affine.pivot + n.affine.remainder", "n.affine.pivot"),
     (Kind::MeanPair, "m.pivot, remainder, inv_std", "m.pivot, vec4f(), inv_std"),
     (Kind::MeanPair, "ROW_REMAINDER, p, n.affine.remainder", "ROW_REMAINDER, p, vec4f()"),
@@ -388,7 +390,10 @@ mod tests {
             |line: &str| mutants("file", line).into_iter().map(|m| m.kind).collect::<Vec<_>>();
         assert_eq!(kinds("    workgroupBarrier();"), [Kind::Barrier]);
         assert!(kinds("    let v = sqrt(a + params.epsilon);").contains(&Kind::Epsilon));
-        assert!(kinds("    return (x - a.pivot) - a.remainder;").contains(&Kind::MeanPair));
+        assert!(
+            kinds("    return Sums(g.dz, g.dz * (g.deviation - a.remainder));")
+                .contains(&Kind::MeanPair)
+        );
         assert!(kinds("    let v = select(count, count - 1.0, u);").contains(&Kind::Count));
     }
 }
