@@ -1,13 +1,12 @@
-// Formula: dx = scale·(dz − w·Σdz/m − w·x̂·Σdz·x̂/m), x̂ = (x − mean)·inv_std, scale = γ·r·inv_std;
+// Formula: dx = scale·(dz − w·Σdz/m − w·x̂·Σdz·x̂/m), x̂ = (x − mean)·inv_std, scale = γ·r·inv_std; as
+// dx = scale·((dz − w·offset) − (x − pivot)·w·slope), slope = inv_std·Σdz·x̂/m, offset = Σdz/m − remainder·slope.
 // dresidual = dz. Without weights w = 1. Frozen: dx = scale·dz.
 // A workgroup owns: its channels. Reads: saved or running statistics. Writes: nothing.
 // Needs: params.wgsl, a mapping file, gradient_sums.wgsl and what it needs.
 
 struct InputGradient {
     affine: Affine,
-    // Σdz/m, less what the pivot is off the mean, times the slope.
     offset: vec4f,
-    // inv_std·Σdz·x̂/m, so that it multiplies x − pivot.
     slope: vec4f,
 }
 

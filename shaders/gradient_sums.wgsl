@@ -13,12 +13,8 @@ fn statistics(p: Place) -> Statistics {
     if FROZEN {
         return Statistics(running_affine(p), running_inv_std(p));
     }
-    let a = Affine(
-        work_row(ROW_PIVOT, p),
-        work_row(ROW_REMAINDER, p),
-        work_row(ROW_SCALE, p),
-        work_row(ROW_SHIFT, p),
-    );
+    let s = Scaling(work_row(ROW_SCALE, p), work_row(ROW_SHIFT, p));
+    let a = affine(work_row(ROW_PIVOT, p), work_row(ROW_REMAINDER, p), s);
     return Statistics(a, work_row(ROW_INV_STD, p));
 }
 

@@ -10,7 +10,7 @@
 // Needs: params.wgsl, a mapping file.
 //
 // The last line takes away what the pivot is off the mean, which costs M2 the factor
-// 1 + ((mean − pivot)/σ)² in precision. So a pivot starts in the middle of a few values, and moves to one
+// 1 + ((mean − pivot)/σ)² in precision. So a pivot starts in the middle of a few values, and may move to one
 // that is nearer to the mean after each block or part of values, and where sets are merged: neither an
 // outlier nor the order of the values spoils it. And since it is one of the values, or in the middle between
 // two, it has hardly more digits than they have: where they have few, as whole numbers do, the sums are exact.

@@ -13,18 +13,24 @@ struct Affine {
     shift: vec4f,
 }
 
-fn affine(
-    p: Place, pivot: vec4f, remainder: vec4f, inv_std: vec4f, r: vec4f, d: vec4f,
-) -> Affine {
+// Of x − mean, whatever that is: the shift has nothing of a remainder.
+struct Scaling {
+    scale: vec4f,
+    shift: vec4f,
+}
+
+fn scaling(p: Place, inv_std: vec4f, r: vec4f, d: vec4f) -> Scaling {
     var gamma = vec4f(1.0);
     var beta = vec4f();
     if has(FLAG_GAMMA) { gamma = state_row(ROW_GAMMA, p); }
     if has(FLAG_BETA) { beta = state_row(ROW_BETA, p); }
-    let scale = (inv_std * r) * gamma;
-    let shift = beta + gamma * d;
+    return Scaling((inv_std * r) * gamma, beta + gamma * d);
+}
+
+fn affine(pivot: vec4f, remainder: vec4f, s: Scaling) -> Affine {
     // Nothing of no remainder, however large the scale.
-    let rest = select(remainder * scale, vec4f(), remainder == vec4f());
-    return Affine(pivot, remainder, scale, shift - rest);
+    let rest = select(remainder * s.scale, vec4f(), remainder == vec4f());
+    return Affine(pivot, remainder, s.scale, s.shift - rest);
 }
 
 fn running_inv_std(p: Place) -> vec4f {
@@ -33,8 +39,8 @@ fn running_inv_std(p: Place) -> vec4f {
 
 // Of running statistics.
 fn running_affine(p: Place) -> Affine {
-    let mean = state_row(ROW_RUNNING_MEAN, p);
-    return affine(p, mean, vec4f(), running_inv_std(p), vec4f(1.0), vec4f());
+    let s = scaling(p, running_inv_std(p), vec4f(1.0), vec4f());
+    return affine(state_row(ROW_RUNNING_MEAN, p), vec4f(), s);
 }
 
 // What the activation takes, of x − pivot.

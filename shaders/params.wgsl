@@ -35,8 +35,8 @@ struct Params {
     splits: u32,
     first_slot: u32,
     slots: u32,
-    // Channels of a tile, of a thread's run, or of a band of lines that threads share; and where the columns of
-    // a tile are.
+    // Channels of a tile, of a thread's run, or of a band of lines that threads share; and from one channel to the
+    // next, and from one column of a channel to its next, in a tile or strip.
     group: u32,
     channel_step: u32,
     column_step: u32,

@@ -48,7 +48,8 @@ pub enum Mapping {
     Columns,
     /// As columns, of whole channels side by side, swept row by row: for software adapters.
     Tiles,
-    /// As tiles, of as many columns as each invocation can keep account of in registers.
+    /// As tiles, of as many columns as each invocation can keep account of in registers; the four of a quad may be
+    /// of any channels.
     Strips,
     /// As rows, long ones: each invocation takes the moments of a channel of its own, and all sum gradients
     /// and write side by side: for software adapters.

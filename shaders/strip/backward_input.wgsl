@@ -3,7 +3,7 @@
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/channels.wgsl, gradient_sums.wgsl,
-// partial_sums.wgsl, gradient_input.wgsl, strip/columns.wgsl, strip/gradients.wgsl,
+// partial_sums.wgsl, gradient_input.wgsl, affine_gradients.wgsl, strip/columns.wgsl, strip/gradients.wgsl,
 // strip/input.wgsl.
 
 @compute @workgroup_size(WORKGROUP)

@@ -44,8 +44,8 @@ fn at(w: Strip, row: u32) -> u32 {
     return row * local.outer_stride + w.column;
 }
 
-// Of four columns, each of which may be of another channel: where the channels are in a row of state or work, and
-// which of them write there; of those that a channel has, its first.
+// Of four columns, each of which may be of another channel: where the rows of state and work have what is the
+// channel's, or the column's own, and which of the columns write it.
 struct Place {
     at: vec4u,
     writes: vec4<bool>,
@@ -58,7 +58,7 @@ fn columns_of(w: Strip, q: u32) -> vec4u {
     return w.column + (q / 2u) * pair_step() + (q % 2u) * 4u + vec4u(0u, 1u, 2u, 3u);
 }
 
-// Which channel has each, and as the how manieth.
+// The channel of each, and which of the channel's columns it is.
 fn channels_of(column: vec4u) -> vec4u {
     return column / params.channel_step % params.channels;
 }
@@ -67,6 +67,7 @@ fn ordinals_of(column: vec4u) -> vec4u {
     return column / params.column_step % params.inner;
 }
 
+// What there is one of per channel: its first column writes it.
 fn place(w: Strip, q: u32) -> Place {
     let column = columns_of(w, q);
     return Place(channels_of(column), ordinals_of(column) == vec4u(), w.split, 0u);

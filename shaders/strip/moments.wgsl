@@ -1,5 +1,6 @@
 // Formula: the moments of a strip's columns (../moments.wgsl), in parts of rows. The pivot starts as the
-// median of medians of rows from all over the strip, and may move after each part.
+// median of medians of eight rows from all over the strip, or halfway between two kinds of them, and may move after
+// each part.
 // A workgroup owns: a strip. Reads: x. Writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, moments.wgsl,
 // block_moments.wgsl, strip/rows.wgsl.
@@ -19,9 +20,10 @@ struct Column {
     product: vec4f,
 }
 
-// One of eight rows, from the first to the last.
+// A row of each eighth, at another place in each: what repeats along the rows meets few of them.
 fn sample(w: Strip, j: u32) -> u32 {
-    return at(w, w.first_row + j * (w.end_row - 1u - w.first_row) / 7u);
+    let eighth = (w.end_row - w.first_row) / 8u;
+    return at(w, w.first_row + j * eighth + ((158u * j) % 256u) * eighth / 256u);
 }
 
 fn four(x0: vec4f, x1: vec4f, x2: vec4f, x3: vec4f) -> Four {
@@ -104,8 +106,9 @@ fn move_pivots(w: Strip, first: u32, end: u32) {
     }
 }
 
-// Leaves pivot, sum and squares of every column of the thread. A part has no more rows than those before it: as
-// many as are about a pivot that is not theirs are no more than those that it is right for.
+// Leaves pivot, sum and squares of every column of the thread. A part has no more rows than those before it, or than
+// the eight that the pivot started from are trusted for: as many as are about a pivot that is not theirs are no more
+// than those that it is right for.
 fn sum_moments(w: Strip) {
     if w.first_row == w.end_row {
         return;

@@ -7,7 +7,8 @@
 const ROWS_A_GROUP = 16u;
 const ROWS_A_PART = 512u;
 
-// Of what is summed, deviations or gradients, and of its products with deviations: of a pair of columns.
+// Of what is summed, deviations from the pivot or gradients, and of its products with these, or with x − mean: of a
+// pair of columns.
 struct PairSums {
     sum: Pair,
     product: Pair,

@@ -10,7 +10,7 @@ struct Column {
     product: vec4f,
 }
 
-// Gradients of the pair `k`, and their products with deviations.
+// Gradients of the pair `k`, and their products with x − mean.
 fn terms(i: u32, k: u32) -> PairSums {
     let g = gradient_of(i, k);
     store_frozen(i, g, columns[2u * k].affine, columns[2u * k + 1u].affine);

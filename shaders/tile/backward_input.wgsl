@@ -3,7 +3,8 @@
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, a tensor file, tile/map.wgsl, gradient_sums.wgsl, partial_sums.wgsl,
-// gradient_input.wgsl, tile/affine.wgsl, tile/load_affine.wgsl, tile/sums.wgsl, tile/input.wgsl.
+// gradient_input.wgsl, affine_gradients.wgsl, tile/affine.wgsl, tile/load_affine.wgsl, tile/sums.wgsl,
+// tile/input.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(

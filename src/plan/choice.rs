@@ -183,18 +183,24 @@ impl<'a> Question<'a> {
         let row = channels * inner;
         let side = 8 * self.adapter.full_workgroup() as u64;
         let fewest = side >> row.trailing_zeros().min(side.trailing_zeros());
-        let most = if inner == 1 { ENOUGH_PAIRS * fewest } else { 1 };
-        let pieces = outer.div_ceil((self.limit / row).max(1));
+        if inner > 1 && fewest > 1 {
+            return None;
+        }
         let room = room_for_partials(self.adapter, channels as u32);
         let reduces = !self.request.is_elementwise();
         let fewest_rows = if reduces { MIN_STRIP_ROWS } else { MIN_WRITTEN_ROWS };
-        // Of each column a channel has a partial result.
-        let fits = |of: u64| of == 1 || !reduces || of * pieces <= room;
+        // Each column leaves a partial result, in each piece of the tensor.
+        let fits = |rows: u64| {
+            let pieces = (outer / rows).div_ceil(self.limit / (row * rows));
+            rows * inner == 1 || !reduces || rows * inner * pieces <= room
+        };
         let able = |rows: &u64| {
             let whole = outer.is_multiple_of(*rows) && row * rows <= self.limit;
-            whole && outer / rows >= fewest_rows && fits(rows * inner)
+            whole && outer / rows >= fewest_rows && fits(*rows)
         };
-        let rows = (1..=most / fewest).map(|n| n * fewest).filter(able);
+        // Lines are columns, and more of them no longer rows.
+        let counts = if inner == 1 { 1..=ENOUGH_PAIRS } else { 1..=1 };
+        let rows = counts.map(|n| n * fewest).filter(able);
         let strips = rows.filter_map(|rows| {
             let whole = row * rows / side;
             let pairs = self.strip_pairs(whole);

@@ -35,7 +35,7 @@ pub(super) struct Geometry {
     group: u64,
     /// Channels of a band of lines that invocations share.
     band: u64,
-    /// Whether the columns of a channel in a tile are apart, and those of all channels interleave.
+    /// Whether the columns of a channel in a tile or strip are apart, and those of all channels interleave.
     interleaved: bool,
     /// Bytes that a window covers before its tensor.
     slack: u64,

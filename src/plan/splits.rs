@@ -22,7 +22,8 @@ const MAX_RUN_MOMENTS: u64 = 128;
 const MAX_RUN_SUMS: u64 = 64;
 /// Rows of a strip or tile that is split at all.
 const MIN_ROWS: u64 = 128;
-/// n² times as many rows of a strip or tile are split over about n workgroups.
+/// n² times as many rows of a strip or tile, for each partial of a split that is merged for a column, are split over
+/// about n workgroups.
 const ROWS_TO_SPLIT: u64 = 256;
 
 /// What is there to be split.
@@ -70,9 +71,9 @@ impl Geometry {
             }
             _ if groups >= adapter.enough_workgroups() => 1,
             (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
-            // Each workgroup merges all partials of its columns, each as much work as a dozen rows. A multiple of four
-            // workgroups, since few of them on few cores leave some of these idle in the end; where partials are
-            // many, of two.
+            // Each workgroup merges all partials of its columns, each as much work as half a dozen rows and more. A
+            // multiple of four workgroups, since few of them on few cores leave some of these idle in the end. Where
+            // a split leaves many partials, of two, if there would be one to three, and else as many as there are.
             (_, Mapping::Tiles | Mapping::Strips) => {
                 let balanced = (walk / (ROWS_TO_SPLIT * self.merges)).isqrt().max(1);
                 let multiple = match self.merges {

@@ -27,6 +27,9 @@ const FORGETFUL: Adapter = Adapter { max_workgroup_memory: 1_000, ..GPU };
 const ADAPTERS: [Adapter; 5] = [GPU, LAVAPIPE, NO_TILES, TINY, FORGETFUL];
 const PASSES: [Pass; 4] = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
 
+/// The least that is a strip of lines on some adapters.
+const STRIP_OF_LINES: Shape = Shape::ncl(64, 32, 2);
+
 fn shapes() -> Vec<Shape> {
     let extents = [1u64, 2, 3, 5, 7, 8, 31, 49, 64, 196, 255, 256, 257, 1000];
     let mut shapes = Vec::new();
@@ -40,6 +43,8 @@ fn shapes() -> Vec<Shape> {
             shapes.push(Shape::channels_last(outer * 37, channels as u32));
         }
     }
+    // Strips of lines.
+    shapes.push(STRIP_OF_LINES);
     // Lines of segments.
     shapes.extend([Shape::ncl(8, 20, 1_056), Shape::ncl(16, 16, 2_048)]);
     // Runs that go on through several samples and groups.
@@ -180,7 +185,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
     });
 }
 
-/// A strip leaves a partial result of each of the short rows in a row, lines whose gradients are summed of each
+/// A strip leaves a partial result of each of a channel's columns, lines whose gradients are summed of each
 /// thread.
 fn partials_a_split(plan: &Plan, piece: &Piece) -> u32 {
     match plan.mapping {
@@ -246,8 +251,10 @@ fn limits_are_kept() {
         // More than one partial of a piece only where there is room.
         let partials = PARTIAL_ROWS * row_stride(shape.channels()) * plan.slots as u64 * 4;
         let room = (1 << 20).min(adapter.max_binding / 2);
-        let leaves_one =
-            |step: &Step| step.kernel != plan.steps[0].kernel || step.params.splits == 1;
+        let leaves_one = |step: &Step| {
+            let partials = step.params.splits * partials_a_split(plan, &plan.pieces[step.piece]);
+            step.kernel != plan.steps[0].kernel || partials == 1
+        };
         let one_each = plan.steps.iter().all(leaves_one);
         let elementwise = request.is_elementwise();
         assert!(partials <= room || one_each || elementwise, "{shape} {request:?}: {partials}");

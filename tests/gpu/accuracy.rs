@@ -92,6 +92,41 @@ pub fn train_weighted(
     }
 }
 
+/// Scale and shift are of x − μ, whatever pivot the kernels choose.
+#[test]
+fn y_follows_from_what_is_saved() {
+    let Some(context) = device::context() else { return };
+    let (device, momentum) = (context.device(), Momentum::Exponential(0.1));
+    for shape in [Shape::nc(70, 24), Shape::ncl(8, 10, 132), Shape::ncl(8, 40, 49)] {
+        let x = Random(23).normals(shape.elements() as usize, 3.0);
+        let buffer = context.upload(&x).expect("x");
+        let channels = shape.channels() as usize;
+        let [gamma, beta]: [Vec<f32>; 2] =
+            [0.5, -7.0].map(|first| (0..channels).map(|c| first + 0.01 * c as f32).collect());
+        for bn in layers(context) {
+            let state = State::new(device, shape.channels());
+            state.set(context.queue(), Row::Gamma, &gamma).expect("gamma");
+            state.set(context.queue(), Row::Beta, &beta).expect("beta");
+            let y = context.zeros(shape.elements()).expect("y");
+            let training = Training { x: (&buffer).into(), y: (&y).into(), momentum };
+            let forward = bn.bind_training(device, &state, shape, training).expect("training");
+            context.run(|encoder| forward.encode(encoder));
+            let saved =
+                |which| context.download(forward.saved(which).expect("saved")).expect("a download");
+            let (scale, shift) = (saved(Saved::Scale), saved(Saved::Shift));
+            assert_eq!(shift, beta, "{shape}");
+            let (pivot, remainder) = (saved(Saved::Pivot), saved(Saved::Remainder));
+            let y = context.download(&y).expect("a download");
+            for (i, (&x, &y)) in x.iter().zip(&y).enumerate() {
+                let c = i / shape.inner() as usize % channels;
+                let centered = (x as f64 - pivot[c] as f64) - remainder[c] as f64;
+                let want = centered * scale[c] as f64 + shift[c] as f64;
+                assert!((y as f64 - want).abs() <= 2e-6, "{shape}: y[{i}] is {y}, not {want}");
+            }
+        }
+    }
+}
+
 /// Bars of the mean, relative to the deviation; of the variance, relative to it; and of y.
 pub type Bars = [f64; 3];
 

@@ -205,7 +205,7 @@ fn quick(file: &str) -> Vec<Planned> {
             [rows(0), columns(1), grids(), tails(), weighted, more].concat()
         }
         ("", "channel_quads") => {
-            [columns(0), options(), strips(), pieces(), renormalized()].concat()
+            [columns(0), options(), pieces(), renormalized()].concat()
         }
         ("", "channel_rows") => {
             [rows(0), options(), tiles(), lines(), runs(), pieces(), renormalized()].concat()
@@ -452,6 +452,10 @@ fn strips() -> Vec<Planned> {
         planned(Tiles, 0, Shape::nc(256, 2_368)),
         planned(Tiles, 0, Shape::nc(131, 64)),
         planned(TilePieces, 0, Shape::channels_last(2_000, 64)),
+        // Quads of several channels, one of which counts batches, and of lines.
+        planned(Tiles, 0, Shape::channels_last(66_560, 3)),
+        planned(TilePieces, 0, Shape::channels_last(2_080, 12)),
+        (Tiles, Case { momentum: Momentum::Cumulative, ..Case::new(Shape::ncl(74, 64, 9)) }),
     ]
 }
 

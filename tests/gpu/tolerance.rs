@@ -30,12 +30,13 @@ pub fn assert_within(what: &str, have: &[f32], want: &[f64], bound: impl Fn(usiz
 }
 
 /// y for data of unit variance and |γ| ≤ 1. Of |x̂| ≤ 6: inv_std is off by at most 3 ulp (6ε), its
-/// product with γ and x̂ by ε each, the remainder of the mean by less than ε·m-independent sums
-/// (2ε), the shift by ε: 6·(6 + 2)·ε·(typical fraction 1/2) + 3ε ≈ 1.6e-6.
+/// product with γ and x − pivot by ε each, the remainder of the mean by less than ε·m-independent sums
+/// (2ε), its product with the scale and the shift by ε each, since the pivot is about a deviation off at most:
+/// 6·(6 + 2)·ε·(typical fraction 1/2) + 4ε ≈ 1.7e-6.
 pub const Y: f64 = 2e-6;
 
 /// The mean as a pair, of the standard deviation: a group's n values are a deviation or less from the
-/// pivot on average, so that each of the 16 additions that make its sum rounds by ε of n deviations at
+/// pivot on average, so that each of the 16 additions at most that make its sum rounds by ε of n deviations at
 /// most, up or down, and the mean is off by an nth of that: 3ε; merging groups and lanes adds as much again.
 pub const MEAN: f64 = 3e-7;
 
@@ -50,7 +51,7 @@ pub const RUNNING: f64 = 3e-7;
 /// the size of γ·inv_std·dy against dx: 64ε in all.
 pub const DX: f64 = 4e-6;
 
-/// dγ and dβ, of the sum of |terms|: groups of 32 blocks keep sums short, so that roundings stay
+/// dγ and dβ, of the sum of |terms|: groups of 8 blocks, or 16 rows, or 32 pairs, keep sums short, so that roundings stay
 /// near ε; x̂ in the terms of dγ adds another.
 pub const SUMS: f64 = 5e-8;
 

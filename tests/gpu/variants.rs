@@ -131,6 +131,9 @@ fn tensors_beyond_one_binding_agree() {
     // Strips, of which the last piece has two rows.
     let swept = Layers::new(&context, |adapter| Adapter { tiles_from: 0, ..adapter });
     swept.check(&Case::new(Shape::channels_last(512, 64)));
+    // Of several channels a quad, and of lines.
+    swept.check(&Case::new(Shape::channels_last(2_080, 12)));
+    swept.check(&Case::new(Shape::ncl(130, 64, 5)));
 }
 
 /// More workgroups than one dimension of a dispatch holds, and a million channels.

@@ -5,7 +5,7 @@ mod operators;
 mod report;
 mod suite;
 
-use crate::shell::seconds;
+use crate::shell::{root, seconds};
 use operators::{Kind, Mutant};
 use report::{Reasons, Report};
 use std::ffi::OsString;
@@ -136,12 +136,6 @@ fn folder_of(root: &Path, worker: usize) -> Result<PathBuf, String> {
     let folder = root.join("target/mutate").join(worker.to_string());
     copy(&root.join("shaders"), &folder)?;
     Ok(folder)
-}
-
-/// The workspace: cargo runs this program from wherever it was called.
-fn root() -> Result<PathBuf, String> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().map(Path::to_path_buf).ok_or("no workspace".into())
 }
 
 /// All mutants that the options ask for, in the order of files and lines.

@@ -1,6 +1,7 @@
 //! What the recorded benchmarks say: the table and the figures of the README, from `benches/record`; and several
 //! runs of a benchmark made one.
 
+use crate::shell::root;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -98,12 +99,12 @@ impl Case {
     }
 }
 
-/// What was measured; 0 where nothing was.
+/// What was measured, where it was.
 #[derive(Clone, Copy, Default)]
 struct Measured {
-    ms: f64,
-    fraction: f64,
-    cpu_ms: f64,
+    ms: Option<f64>,
+    fraction: Option<f64>,
+    cpu_ms: Option<f64>,
 }
 
 /// In the order of the file.
@@ -114,23 +115,25 @@ struct Record {
 
 impl Record {
     fn read(name: &str) -> Result<Self, String> {
-        Self::new(&Table::read(Path::new(FOLDER).join(name))?)
+        Self::new(&Table::read(root()?.join(FOLDER).join(name))?)
     }
 
     fn new(table: &Table) -> Result<Self, String> {
-        let [op, layout] = [table.column("op")?, table.column("layout")?];
-        let extents = [table.column("n")?, table.column("c")?, table.column("inner")?];
+        let [op, layout, dtype] =
+            [table.column("op")?, table.column("layout")?, table.column("dtype")?];
+        let [n, c, inner] = [table.column("n")?, table.column("c")?, table.column("inner")?];
         let values = ["median_ms", "ceiling_fraction", "cpu_ms"].map(|name| table.column(name));
         let [ms, fraction, cpu_ms] = values;
         let (ms, fraction, cpu_ms) = (ms?, fraction?, cpu_ms?);
         let mut record = Self { cases: Vec::new(), of: HashMap::new() };
-        for row in &table.rows {
+        for row in table.rows.iter().filter(|row| row[dtype] == "f32") {
+            let extent = |k: usize| row[k].parse().map_err(|_| format!("no extent: {}", row[k]));
             let case = Case {
                 pass: row[op].clone(),
                 layout: row[layout].clone(),
-                extents: extents.map(|k| row[k].parse().unwrap_or(0)),
+                extents: [extent(n)?, extent(c)?, extent(inner)?],
             };
-            let value = |k: usize| row[k].parse().unwrap_or(0.0);
+            let value = |k: usize| row[k].parse().ok();
             let measured =
                 Measured { ms: value(ms), fraction: value(fraction), cpu_ms: value(cpu_ms) };
             record.cases.push(case.clone());
@@ -175,14 +178,14 @@ impl Records {
         let training = self.own.cases.iter().filter(|case| case.pass == "training");
         for case in training.filter(|case| case.extents[0] != 32 || case.layout == "dense") {
             let own = PASSES.map(|pass| self.own.get(&case.of(pass)).copied().unwrap_or_default());
-            let other = |pass| self.pytorch.get(&case.of(pass)).map_or(0.0, |m| m.ms);
+            let other = |pass| self.pytorch.get(&case.of(pass)).and_then(|m| m.ms);
             let [n, c, inner] = case.extents;
             text += &format!("| {} | {n} × {c} × {inner} |", case.layout);
             for Measured { ms, fraction, .. } in own {
-                text += &format!(" {ms:.2} ({fraction:.2}) |");
+                text += &format!(" {} ({}) |", shown(ms), shown(fraction));
             }
             for ms in [own[0].cpu_ms, own[2].cpu_ms, other("training"), other("backward")] {
-                text += &format!(" {ms:.2} |");
+                text += &format!(" {} |", shown(ms));
             }
             text.push('\n');
         }
@@ -193,7 +196,7 @@ impl Records {
     fn fractions(&self, pass: &str, of: impl Fn(&Case) -> bool) -> Vec<f64> {
         let cases = self.own.cases.iter();
         let cases = cases.filter(|case| case.pass == pass && case.elements() >= LARGE && of(case));
-        cases.map(|case| self.own.of[case].fraction).collect()
+        cases.filter_map(|case| self.own.of[case].fraction).collect()
     }
 
     fn ceiling(&self) -> String {
@@ -234,8 +237,8 @@ impl Records {
             let cases = cases.filter(|case| case.pass == name && case.elements() >= LARGE);
             let ratios: Vec<f64> = cases
                 .filter_map(|case| {
-                    let own = passes.iter().map(|pass| Some(self.own.get(&case.of(pass))?.ms));
-                    Some(self.burn.of[case].ms / own.sum::<Option<f64>>()?)
+                    let own = passes.iter().map(|pass| self.own.get(&case.of(pass))?.ms);
+                    Some(self.burn.of[case].ms? / own.sum::<Option<f64>>()?)
                 })
                 .collect();
             let (median, least, most) = (median(&ratios), least(&ratios), most(&ratios));
@@ -248,7 +251,7 @@ impl Records {
     fn over_pytorch(&self) -> String {
         let ratios = |pass: &str, of: &dyn Fn(&Case) -> bool| -> Vec<f64> {
             let cases = self.own.cases.iter().filter(|case| case.pass == pass && of(case));
-            let both = |case: &Case| Some(self.pytorch.get(case)?.ms / self.own.of[case].cpu_ms);
+            let both = |case: &Case| Some(self.pytorch.get(case)?.ms? / self.own.of[case].cpu_ms?);
             cases.filter_map(both).collect()
         };
         let mut text = format!(
@@ -282,19 +285,22 @@ impl Records {
 fn merged(runs: &[Table]) -> Result<Table, String> {
     let mut all = runs[0].clone();
     let column = |name| runs[0].column(name);
-    let key = ["op", "layout", "dtype", "n", "c", "inner"].map(column);
+    let key = ["adapter", "op", "layout", "dtype", "n", "c", "inner"].map(column);
     let key = key.into_iter().collect::<Result<Vec<_>, _>>()?;
     let [ms, spread, fraction] = ["median_ms", "spread", "ceiling_fraction"].map(column);
     let (ms, spread, fraction) = (ms?, spread?, fraction?);
     let (bytes, speed) = (column("bytes")?, column("gb_per_s")?);
     let times = [ms, column("ceiling_ms")?, column("cpu_ms")?];
-    if runs.iter().any(|run| run.head != all.head) {
-        return Err("files of other columns".into());
+    if runs.iter().any(|run| run.head != all.head || run.rows.len() != all.rows.len()) {
+        return Err("runs of other columns or rows".into());
     }
     for row in &mut all.rows {
         let same = |other: &&Vec<String>| key.iter().all(|&k| other[k] == row[k]);
         let rows: Vec<Vec<String>> =
             runs.iter().filter_map(|run| run.rows.iter().find(same).cloned()).collect();
+        if rows.len() != runs.len() {
+            return Err(format!("not in every run: {}", row[..7].join(",")));
+        }
         let values =
             |k: usize| -> Vec<f64> { rows.iter().filter_map(|r| r[k].parse().ok()).collect() };
         let best = rows.iter().min_by(|a, b| number(&a[ms]).total_cmp(&number(&b[ms])));
@@ -310,6 +316,10 @@ fn merged(runs: &[Table]) -> Result<Table, String> {
         row[speed] = format!("{:.3}", number(&row[bytes]) / number(&row[ms]) / 1e6);
     }
     Ok(all)
+}
+
+fn shown(value: Option<f64>) -> String {
+    value.map_or("–".into(), |value| format!("{value:.2}"))
 }
 
 fn number(text: &str) -> f64 {

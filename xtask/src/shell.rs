@@ -2,9 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+/// The workspace: cargo runs this program from wherever it was called.
+pub fn root() -> Result<PathBuf, String> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map(Path::to_path_buf).ok_or("no workspace".into())
+}
 
 /// A command with its arguments and the variables set for it.
 pub struct Line {

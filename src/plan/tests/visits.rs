@@ -40,7 +40,9 @@ fn elements_of(step: &Step, channel: u32) -> Vec<u32> {
                     let column = (channel - tile) * p.channel_step + k * p.column_step;
                     row * p.outer_stride + tile * p.inner + column
                 }
-                Mapping::Strips => row * p.outer_stride + k * p.channels + channel,
+                Mapping::Strips => {
+                    row * p.outer_stride + channel * p.channel_step + k * p.column_step
+                }
                 _ => row * p.outer_stride + channel * p.inner + k,
             }));
         }
@@ -53,7 +55,8 @@ fn elements_of(step: &Step, channel: u32) -> Vec<u32> {
 fn each_value_of_a_channel_is_visited_once() {
     plans(|_, shape, request, plan| {
         // Few of the plans, but each of the ways to cut a tensor.
-        let small = shape.elements() <= 1_500 || shape.inner() > 1_000;
+        let few = shape.elements() <= 1_500 || shape == STRIP_OF_LINES;
+        let small = few || shape.inner() > 1_000;
         if !small || !(request.weighted || request.in_parts || request.offsets == [0]) {
             return;
         }
