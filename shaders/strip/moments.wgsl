@@ -9,9 +9,8 @@
 const ROWS_OF_FIRST_PART = 32u;
 // Rows from which on their mean tells more than what the pivot started from, which is from all over the strip.
 const ROWS_TO_TRUST = 256u;
-// Rows of a part whose values may become its pivot; of the last one, which leaves the pivot that y is written about,
-// twice as many.
-const CANDIDATES = 4u;
+// Rows of a part whose values may become its pivot.
+const CANDIDATES = 6u;
 
 struct Column {
     pivot: vec4f,
@@ -85,16 +84,14 @@ fn may_move(m: Moments, is_known: bool) -> vec4<bool> {
 // After a part, to one of its values; or, where the values are two, or drift, to none of them.
 fn move_pivots(w: Strip, first: u32, end: u32) {
     let rows = end - w.first_row;
-    let is_last = end == w.end_row;
-    let is_known = is_last || rows >= ROWS_TO_TRUST;
-    let candidates = select(CANDIDATES, 2u * CANDIDATES, is_last);
+    let is_known = rows >= ROWS_TO_TRUST || end == w.end_row;
     for (var k = 0u; k < PAIRS; k++) {
         var low = moments_of(columns[0], rows);
         var high = moments_of(columns[1], rows);
         let low_may = may_move(low, is_known);
         let high_may = may_move(high, is_known);
-        for (var j = 1u; j <= candidates; j++) {
-            let row = first + max(j * (end - first) / candidates, 1u) - 1u;
+        for (var j = 1u; j <= CANDIDATES; j++) {
+            let row = first + max(j * (end - first) / CANDIDATES, 1u) - 1u;
             let v = load_x(at(w, row) + k * pair_step());
             low = toward(low, v.low, low_may);
             high = toward(high, v.high, high_may);

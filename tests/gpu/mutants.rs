@@ -204,9 +204,7 @@ fn quick(file: &str) -> Vec<Planned> {
             let more = [fused(rows(1)), renormalized()].concat();
             [rows(0), columns(1), grids(), tails(), weighted, more].concat()
         }
-        ("", "channel_quads") => {
-            [columns(0), options(), pieces(), renormalized()].concat()
-        }
+        ("", "channel_quads") => [columns(0), options(), pieces(), renormalized()].concat(),
         ("", "channel_rows") => {
             [rows(0), options(), tiles(), lines(), runs(), pieces(), renormalized()].concat()
         }
