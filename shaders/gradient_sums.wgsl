@@ -13,8 +13,12 @@ fn statistics(p: Place) -> Statistics {
     if FROZEN {
         return Statistics(running_affine(p), running_inv_std(p));
     }
-    let s = Scaling(work_row(ROW_SCALE, p), work_row(ROW_SHIFT, p));
-    let a = affine(work_row(ROW_PIVOT, p), work_row(ROW_REMAINDER, p), s);
+    let a = Affine(
+        work_row(ROW_PIVOT, p),
+        work_row(ROW_REMAINDER, p),
+        work_row(ROW_SCALE, p),
+        work_row(ROW_SHIFT, p),
+    );
     return Statistics(a, work_row(ROW_INV_STD, p));
 }
 
@@ -33,7 +37,7 @@ fn gradient(x_value: vec4f, dy_value: vec4f, residual_value: vec4f, a: Affine) -
     let deviation = x_value - a.pivot;
     var dz = dy_value;
     if !IS_IDENTITY {
-        dz *= activation_slope(before_activation(deviation, residual_value, a));
+        dz *= activation_slope(before_activation(deviation - a.remainder, residual_value, a));
     }
     return Gradient(dz, deviation);
 }

@@ -1,5 +1,6 @@
-// Formula: y = act(z + residual), z = (x − pivot)·scale + shift, with mean = pivot + remainder,
-// scale = γ·r·inv_std, shift = β + γ·d − remainder·scale (r = 1 and d = 0 but for batch renormalization).
+// Formula: y = act(z + residual), z = ((x − pivot) − remainder)·scale + shift, with mean = pivot + remainder,
+// scale = γ·r·inv_std, shift = β + γ·d (r = 1 and d = 0 but for batch renormalization); to write y, folded to
+// z = (x − pivot)·scale + (shift − remainder·scale).
 // A workgroup owns: its channels. Reads: gamma, beta, running statistics. Writes: nothing.
 // Needs: params.wgsl, a mapping file, an activation file.
 //
@@ -13,24 +14,21 @@ struct Affine {
     shift: vec4f,
 }
 
-// Of x − mean, whatever that is: the shift has nothing of a remainder.
-struct Scaling {
-    scale: vec4f,
-    shift: vec4f,
-}
-
-fn scaling(p: Place, inv_std: vec4f, r: vec4f, d: vec4f) -> Scaling {
+fn affine(
+    p: Place, pivot: vec4f, remainder: vec4f, inv_std: vec4f, r: vec4f, d: vec4f,
+) -> Affine {
     var gamma = vec4f(1.0);
     var beta = vec4f();
     if has(FLAG_GAMMA) { gamma = state_row(ROW_GAMMA, p); }
     if has(FLAG_BETA) { beta = state_row(ROW_BETA, p); }
-    return Scaling((inv_std * r) * gamma, beta + gamma * d);
+    return Affine(pivot, remainder, (inv_std * r) * gamma, beta + gamma * d);
 }
 
-fn affine(pivot: vec4f, remainder: vec4f, s: Scaling) -> Affine {
+// The same without a remainder, whose share is in the shift.
+fn folded(a: Affine) -> Affine {
     // Nothing of no remainder, however large the scale.
-    let rest = select(remainder * s.scale, vec4f(), remainder == vec4f());
-    return Affine(pivot, remainder, s.scale, s.shift - rest);
+    let rest = select(a.remainder * a.scale, vec4f(), a.remainder == vec4f());
+    return Affine(a.pivot, vec4f(), a.scale, a.shift - rest);
 }
 
 fn running_inv_std(p: Place) -> vec4f {
@@ -39,19 +37,20 @@ fn running_inv_std(p: Place) -> vec4f {
 
 // Of running statistics.
 fn running_affine(p: Place) -> Affine {
-    let s = scaling(p, running_inv_std(p), vec4f(1.0), vec4f());
-    return affine(state_row(ROW_RUNNING_MEAN, p), vec4f(), s);
+    let mean = state_row(ROW_RUNNING_MEAN, p);
+    return affine(p, mean, vec4f(), running_inv_std(p), vec4f(1.0), vec4f());
 }
 
-// What the activation takes, of x − pivot.
-fn before_activation(deviation: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
-    let z = deviation * a.scale + a.shift;
+// What the activation takes, of x − mean; or of x − pivot, where the map is folded.
+fn before_activation(centered: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
+    let z = centered * a.scale + a.shift;
     if RESIDUAL {
         return z + residual_value;
     }
     return z;
 }
 
+// By a folded map.
 fn normalized(x_value: vec4f, residual_value: vec4f, a: Affine) -> vec4f {
     return activate(before_activation(x_value - a.pivot, residual_value, a));
 }

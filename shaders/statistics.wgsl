@@ -25,7 +25,6 @@ fn saved_running(p: Place) -> Running {
 // All that follows from a channel's moments.
 struct Normalizer {
     affine: Affine,
-    shift: vec4f,   // of x − mean
     inv_std: vec4f,
     r: vec4f,
     d: vec4f,
@@ -54,8 +53,7 @@ fn normalizer(p: Place, m: Moments, before: Running) -> Normalizer {
         r = clamp(1.0 / (inv_std * running_std), 1.0 / r_max, r_max);
         d = clamp(((m.pivot - before.mean) + remainder) / running_std, -d_max, d_max);
     }
-    let s = scaling(p, inv_std, r, d);
-    return Normalizer(affine(m.pivot, remainder, s), s.shift, inv_std, r, d);
+    return Normalizer(affine(p, m.pivot, remainder, inv_std, r, d), inv_std, r, d);
 }
 
 fn record(p: Place, m: Moments, n: Normalizer) {
@@ -66,7 +64,7 @@ fn record(p: Place, m: Moments, n: Normalizer) {
     set_work_row(ROW_PIVOT, p, n.affine.pivot);
     set_work_row(ROW_REMAINDER, p, n.affine.remainder);
     set_work_row(ROW_SCALE, p, n.affine.scale);
-    set_work_row(ROW_SHIFT, p, n.shift);
+    set_work_row(ROW_SHIFT, p, n.affine.shift);
     set_work_row(ROW_COUNT, p, vec4f(count));
     set_work_row(ROW_R, p, n.r);
     set_work_row(ROW_D, p, n.d);

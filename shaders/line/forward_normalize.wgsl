@@ -29,7 +29,7 @@ fn forward_normalize(
     }
     for (var k = 0u; k < channels_of(b); k++) {
         let p = place(b, k);
-        set_affine(k, merged_normalizer(p, merge_partials(p)).affine);
+        set_affine(k, folded(merged_normalizer(p, merge_partials(p)).affine));
     }
     normalize(b, thread);
 }

@@ -19,7 +19,7 @@ fn forward_normalize(
         let p = place(r, k);
         let m = merge_partials(p);
         let n = normalizer(p, m, saved_running(p));
-        set_affine(k, n.affine);
+        set_affine(k, folded(n.affine));
         if records(p) {
             record(p, m, n);
         }

@@ -24,7 +24,7 @@ fn forward_normalize(
         if records(p) {
             record(p, m, n);
         }
-        push(n.affine);
+        push(folded(n.affine));
     }
     for (var q = 2u * own; q < 2u * PAIRS; q++) {
         push(pushed(own));

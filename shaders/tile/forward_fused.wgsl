@@ -26,7 +26,7 @@ fn forward_fused(
         let m = fold_moments(w, c);
         let n = normalizer(p, m, running_statistics(p));
         record(p, m, n);
-        share_affine(c, n.affine);
+        share_affine(c, folded(n.affine));
     }
     // All channels must have left what their columns need.
     workgroupBarrier();

@@ -22,7 +22,7 @@ fn forward_normalize(
         if records(p) {
             record(p, m, n);
         }
-        share_affine(c, n.affine);
+        share_affine(c, folded(n.affine));
     }
     // All channels must have left what their columns need.
     workgroupBarrier();

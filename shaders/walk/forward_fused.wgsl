@@ -27,5 +27,5 @@ fn forward_fused(
     if p.lane == 0u {
         record(p, m, n);
     }
-    normalize(cursor(p), n.affine);
+    normalize(cursor(p), folded(n.affine));
 }

@@ -20,5 +20,5 @@ fn forward_normalize(
     if p.lane == 0u && records(p) {
         record(p, m, n);
     }
-    normalize(cursor(p), n.affine);
+    normalize(cursor(p), folded(n.affine));
 }

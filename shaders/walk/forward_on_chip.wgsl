@@ -36,8 +36,9 @@ fn forward_on_chip(
     if p.lane == 0u {
         record(p, m, n);
     }
-    normalize_kept(first, n.affine);
+    let a = folded(n.affine);
+    normalize_kept(first, a);
     if KEPT > BLOCK {
-        normalize_kept(second, n.affine);
+        normalize_kept(second, a);
     }
 }
