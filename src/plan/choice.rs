@@ -78,15 +78,14 @@ impl Choice {
     }
 
     fn of(mapping: Mapping, access: Access) -> Self {
-        let (group, band, pairs) = (0, 0, 0);
         Self {
             mapping,
             moments: mapping,
             access,
             rows: 1,
-            group,
-            band,
-            pairs,
+            group: 0,
+            band: 0,
+            pairs: 0,
             merges: 1,
             sharers: 1,
         }

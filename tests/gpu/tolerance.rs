@@ -51,8 +51,8 @@ pub const RUNNING: f64 = 3e-7;
 /// the size of γ·inv_std·dy against dx: 64ε in all.
 pub const DX: f64 = 4e-6;
 
-/// dγ and dβ, of the sum of |terms|: groups of 8 blocks, or 16 rows, or 32 pairs, keep sums short, so that roundings stay
-/// near ε; x̂ in the terms of dγ adds another.
+/// dγ and dβ, of the sum of |terms|: groups of 8 blocks, or 16 rows, or 32 pairs, keep sums short, so that
+/// roundings stay near ε; x̂ in the terms of dγ adds another.
 pub const SUMS: f64 = 5e-8;
 
 pub const ROUNDOFF: f64 = 1.0 / (1 << 24) as f64;

@@ -42,8 +42,8 @@ Commands:
                the README's table and figures of speed, from benches/record;
                --merge writes OUT from several runs of a benchmark
 
-On Linux, all but `fuzz`, `record` and `--list` need a Vulkan driver. Where there is none,
-Debian and Ubuntu get Mesa's software driver from apt-get; elsewhere the
+On Linux, all but `fuzz`, `record` and `--list` need a Vulkan driver. Where
+there is none, Debian and Ubuntu get Mesa's software driver from apt-get; elsewhere the
 command stops with the line to type. To never install anything, set
 WGPU_BATCHNORM_NO_INSTALL=1.
 ";
