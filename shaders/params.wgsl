@@ -29,8 +29,8 @@ struct Params {
     // Threads of a workgroup that share a channel (rows mapping) or a quad of channels (columns
     // mapping); a power of two.
     lanes: u32,
-    // Work of one split of a channel: quads (rows mapping), or rows.
-    chunk: u32,
+    // What the splits of a channel share: blocks of quads for all lanes (rows mapping), of rows, or single rows.
+    units: u32,
     // Splits of a channel in this piece, its first partial, and the partials of a channel in all.
     splits: u32,
     first_slot: u32,
@@ -112,6 +112,12 @@ fn partials_a_group() -> u32 {
 
 fn has(flag: u32) -> bool {
     return (params.flags & flag) != 0u;
+}
+
+// The first unit of a split. Each has as many as any other, or one more, and those with more are spread evenly: so do
+// neighbours have as much work as other neighbours, whose workgroups a software adapter gives to another core.
+fn split_start(split: u32) -> u32 {
+    return split * (params.units / params.splits) + split * (params.units % params.splits) / params.splits;
 }
 
 // Whether a thread's split writes what there is one of per channel.

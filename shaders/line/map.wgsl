@@ -28,8 +28,8 @@ struct Band {
 fn band_of(workgroup: u32, owned: u32) -> Band {
     let bands = (params.channels + owned - 1u) / owned;
     let split = workgroup / bands;
-    let first_sample = min(split * params.chunk, params.outer);
-    let end_sample = min(first_sample + params.chunk, params.outer);
+    let first_sample = split_start(split);
+    let end_sample = split_start(split + 1u);
     return Band((workgroup % bands) * owned, first_sample, end_sample, split);
 }
 
@@ -48,7 +48,7 @@ fn exists(b: Band) -> bool {
     return b.split < params.splits;
 }
 
-// The last splits may have no samples.
+// A piece may have fewer samples than splits.
 fn is_empty(b: Band) -> bool {
     return b.first_sample >= b.end_sample;
 }

@@ -41,8 +41,8 @@ fn run(workgroup: u32, runs: u32, k: u32, most: u32) -> Run {
     let owned = runs * most;
     let bands = (params.channels + owned - 1u) / owned;
     let split = workgroup / bands;
-    let first_sample = min(split * params.chunk, params.outer);
-    let end_sample = min(first_sample + params.chunk, params.outer);
+    let first_sample = split_start(split);
+    let end_sample = split_start(split + 1u);
     let channel = min((workgroup % bands) * owned + k * most, params.channels);
     let channels = min(most, params.channels - channel);
     return Run(channel, channels, first_sample, end_sample, split);
@@ -64,7 +64,7 @@ fn exists(r: Run) -> bool {
     return r.split < params.splits && r.channels > 0u;
 }
 
-// The last splits may have no samples.
+// A piece may have fewer samples than splits.
 fn is_empty(r: Run) -> bool {
     return r.first_sample >= r.end_sample;
 }

@@ -29,8 +29,8 @@ fn strip(workgroup: u32, thread: u32) -> Strip {
     let width = PAIRS * pair_step();
     let strips = params.channels * params.inner / width;
     let split = workgroup / strips;
-    let first_row = min(split * params.chunk, params.outer);
-    let end_row = min(first_row + params.chunk, params.outer);
+    let first_row = split_start(split);
+    let end_row = split_start(split + 1u);
     return Strip((workgroup % strips) * width + 8u * thread, first_row, end_row, split);
 }
 

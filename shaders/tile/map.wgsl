@@ -32,8 +32,8 @@ fn tile(workgroup: u32) -> Tile {
     let groups = (params.channels + params.group - 1u) / params.group;
     let channel = (workgroup % groups) * params.group;
     let split = workgroup / groups;
-    let first_row = min(split * params.chunk, params.outer);
-    let end_row = min(first_row + params.chunk, params.outer);
+    let first_row = min(split_start(split) * BLOCK, params.outer);
+    let end_row = min(split_start(split + 1u) * BLOCK, params.outer);
     return Tile(channel, min(params.group, params.channels - channel), first_row, end_row, split);
 }
 

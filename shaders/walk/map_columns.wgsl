@@ -45,8 +45,9 @@ struct Cursor {
 }
 
 fn cursor(p: Place) -> Cursor {
-    let first = p.split * params.chunk;
-    let end = min((p.split + 1u) * params.chunk, params.outer);
+    let unit = params.lanes * BLOCK;
+    let first = split_start(p.split) * unit;
+    let end = min(split_start(p.split + 1u) * unit, params.outer);
     if !is_live(p) || first >= end {
         return Cursor(0u, 0u, 0u, 0u, 0u);
     }

@@ -41,8 +41,9 @@ struct Cursor {
 
 fn cursor(p: Place) -> Cursor {
     let length = params.outer * params.inner;
-    let first = p.split * params.chunk + p.lane;
-    let end = min((p.split + 1u) * params.chunk, (length + 3u) / 4u);
+    let unit = params.lanes * BLOCK;
+    let first = split_start(p.split) * unit + p.lane;
+    let end = min(split_start(p.split + 1u) * unit, (length + 3u) / 4u);
     if !is_live(p) || first >= end {
         return Cursor(0u, 0u, 0u, 0u, 0u);
     }

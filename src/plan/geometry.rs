@@ -129,7 +129,10 @@ impl Geometry {
 
     /// Of a walk, what a split has a multiple of for each lane.
     pub fn unit(&self) -> u64 {
-        if matches!(self.mapping, Mapping::Lines | Mapping::Runs) { 1 } else { BLOCK }
+        match self.mapping {
+            Mapping::Lines | Mapping::Runs | Mapping::Strips => 1,
+            Mapping::Rows | Mapping::Columns | Mapping::Tiles => BLOCK,
+        }
     }
 
     /// Workgroup size and lanes. Workgroups are full, whatever there is to do: see
@@ -275,7 +278,7 @@ impl Geometry {
         splits: u64,
         slots: u32,
     ) -> Params {
-        let chunk = self.walk(piece).div_ceil(splits).next_multiple_of(lanes as u64 * self.unit());
+        let units = self.walk(piece).div_ceil(lanes as u64 * self.unit());
         let step = 4 * lanes as u64;
         // A piece of several samples has all of each; one of a single sample never comes to a second row.
         // What the parameter block counts lies within one binding, so it fits 32 bits.
@@ -289,7 +292,7 @@ impl Geometry {
             first_channel: piece.first_channel as u32,
             row_stride: row_stride(self.shape.channels()) as u32,
             lanes,
-            chunk: chunk as u32,
+            units: units as u32,
             splits: splits as u32,
             first_slot: (piece.turn * splits * self.partials_a_split()) as u32,
             slots,

@@ -21,7 +21,7 @@ pub struct Params {
     pub first_position: u32,
     pub weight_span: u32,
     pub lanes: u32,
-    pub chunk: u32,
+    pub units: u32,
     pub splits: u32,
     pub first_slot: u32,
     pub slots: u32,

@@ -136,9 +136,13 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                 Mapping::Rows => (piece.outer * piece.inner).div_ceil(4),
                 _ => piece.outer,
             };
-            let covered = p.chunk as u64 * p.splits as u64;
-            let merges_only = step.kernel == Kernel::BackwardInput && !request.walks_twice();
-            assert!(covered >= walk || merges_only, "{shape} {request:?}: {step:?}");
+            assert_eq!(p.units as u64, walk.div_ceil(unit(step)), "{shape} {request:?}: {step:?}");
+            // Evenly, however many neighbours one takes together; in 32 bits.
+            assert!(p.splits < 1 << 16, "{shape} {request:?}: {step:?}");
+            for split in 0..=p.splits {
+                let even = split as u64 * p.units as u64 / p.splits as u64;
+                assert_eq!(split_start(&p, split) as u64, even, "{shape}: {step:?}");
+            }
             if plan.slots > 0 && step.kernel == plan.steps[0].kernel {
                 let partials = p.splits * partials_a_split(plan, piece);
                 assert!(p.first_slot + partials <= plan.slots.max(1), "{shape}: {step:?}");
@@ -183,6 +187,20 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
             assert!(x * y < needed + x.max(y), "{shape}: {step:?}");
         }
     });
+}
+
+/// What splits share of a walk.
+fn unit(step: &Step) -> u64 {
+    match step.mapping {
+        Mapping::Rows | Mapping::Columns => BLOCK * step.params.lanes as u64,
+        Mapping::Tiles => BLOCK,
+        Mapping::Strips | Mapping::Lines | Mapping::Runs => 1,
+    }
+}
+
+/// The first unit of a split, as shaders/params.wgsl has it.
+fn split_start(p: &Params, split: u32) -> u32 {
+    split * (p.units / p.splits) + split * (p.units % p.splits) / p.splits
 }
 
 /// A strip leaves a partial result of each of a channel's columns, lines whose gradients are summed of each

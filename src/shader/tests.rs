@@ -202,7 +202,7 @@ fn the_parameter_block_is_laid_out_alike() {
         first_position,
         weight_span,
         lanes,
-        chunk,
+        units,
         splits,
         first_slot,
         slots,

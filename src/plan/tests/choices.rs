@@ -187,8 +187,8 @@ fn runs_are_for_lines_of_any_length() {
     // Enough to be busy, of values enough to find pivots for.
     assert_eq!(plan(Shape::ncl(64, 64, 1_001)).slots, 8);
     assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 6);
-    let some_empty = plan(Shape::ncl(10, 40, 6_555));
-    assert_eq!((some_empty.slots, some_empty.steps[0].params.chunk), (8, 2));
+    let uneven = plan(Shape::ncl(10, 40, 6_555));
+    assert_eq!((uneven.slots, uneven.steps[0].params.units), (8, 10));
 }
 
 /// A run is as long as a stream should be, of as many channels as leave no thread with much more to do than

@@ -29,7 +29,7 @@ fn plans_are_those_of_the_table() {
                 };
                 let mapping = each(&|step| format!("{:?}", step.mapping));
                 let splits = each(&|step| step.params.splits.to_string());
-                let chunk = each(&|step| step.params.chunk.to_string());
+                let units = each(&|step| step.params.units.to_string());
                 let grid = each(&|step| step.workgroups.map(|n| n.to_string()).join("x"));
                 let group = each(&|step| match step.mapping {
                     Mapping::Tiles | Mapping::Lines | Mapping::Runs => {
@@ -41,7 +41,7 @@ fn plans_are_those_of_the_table() {
                 let (pass, shape) = (format!("{pass:?}"), shape.to_string());
                 table += &format!(
                     "{name:8} {pass:9} {shape:34} {mapping:11} {:6} {:6} {size:>7} {kept:4} \
-                     {group:>5} {pieces:6} {splits:>7} {chunk:>14} {grid:>16}\n",
+                     {group:>5} {pieces:6} {splits:>7} {units:>14} {grid:>16}\n",
                     format!("{:?}", plan.access),
                     format!("{:?}", plan.path),
                 );

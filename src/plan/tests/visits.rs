@@ -8,7 +8,8 @@ fn elements_of(step: &Step, channel: u32) -> Vec<u32> {
     let p = step.params;
     let mut elements = Vec::new();
     for split in 0..p.splits {
-        let (first, end) = (split * p.chunk, (split + 1) * p.chunk);
+        let unit = unit(step) as u32;
+        let [first, end] = [split, split + 1].map(|split| split_start(&p, split) * unit);
         if step.mapping == Mapping::Rows {
             let length = p.outer * p.inner;
             let end = end.min(length.div_ceil(4));
