@@ -78,8 +78,9 @@ var<private> local: Params;
 override WORKGROUP: u32 = 64u;
 // Quads that a thread keeps in registers: none, a block, or two.
 override KEPT: u32 = 0u;
-// Whether the quads of a pair may be of two channels (line mapping).
+// Whether the quads of a pair may be of two channels, and whether those of a quad may (line mapping).
 override HALVES: bool = false;
+override CUT: bool = false;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.
 override RESIDUAL: bool = false;   // add a residual before the activation
 override WEIGHTED: bool = false;   // positions have weights

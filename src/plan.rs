@@ -12,6 +12,7 @@ mod adapter;
 mod choice;
 mod geometry;
 mod params;
+mod rounds;
 mod splits;
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,8 @@ pub enum Access {
     Pairs,
     /// With the quad that follows it, which may be of the next channel.
     Halves,
+    /// The same, of lines that may end anywhere in a pair.
+    Cut,
 }
 
 /// Whether a workgroup owns its channels whole.
@@ -329,7 +332,8 @@ impl Plan {
                     _ => 1,
                 };
                 let params = geometry.params(kernel, piece, lanes, splits, plan.slots);
-                let total = geometry.across(piece).div_ceil(owned(kernel)) * splits;
+                let across = geometry.across(piece);
+                let total = geometry.workgroups(kernel, across, owned(kernel), splits);
                 let workgroups = grid(total, adapter.max_workgroups)?;
                 let mapping = geometry.mapping(kernel);
                 plan.steps.push(Step { kernel, mapping, piece: index, workgroups, params });

@@ -4,9 +4,10 @@
 // of up to MAX_CHANNELS channels; of gradients each thread has sums of its own of every channel: none waits for
 // another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, is a multiple of
-// a quad, and has two pairs for each thread; samples are multiples of a pair. So a line may start or end
-// in the middle of a pair: that of an odd channel starts there.
+// Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, has two pairs for each
+// thread; samples are multiples of a pair. With HALVES a line is a multiple of a quad, and may start or end in the
+// middle of a pair: that of an odd channel starts there. With CUT it may start and end anywhere; then bands are
+// multiples of eight channels, but for the last, and so of a pair, and moments are taken in runs (run/map.wgsl).
 //
 // For adapters that are cores with caches. Eight threads that read a line each are as many streams as a core
 // follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here
@@ -112,8 +113,20 @@ fn line(sample: u32, channel: u32) -> u32 {
     return sample * local.outer_stride + channel * local.inner;
 }
 
+// Which elements from `i` on are in the line that starts at `start`.
+fn is_within(start: u32, i: u32) -> vec4<bool> {
+    let at = vec4u(i) + vec4u(0u, 1u, 2u, 3u);
+    return (at >= vec4u(start)) & (at < vec4u(start + local.inner));
+}
+
 // What of a pair is in the line that starts at `start`, and 0 for the rest.
 fn within(start: u32, i: u32, v: Pair) -> Pair {
+    if CUT {
+        return Pair(
+            select(vec4f(), v.low, is_within(start, i)),
+            select(vec4f(), v.high, is_within(start, i + 4u)),
+        );
+    }
     if !HALVES {
         return v;
     }

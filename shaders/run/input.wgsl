@@ -1,6 +1,6 @@
 // Formula: dx and dresidual over a run (../gradient_input.wgsl).
 // A workgroup owns: a run. Reads: x, dy, residual. Writes: dx, dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, run/cut.wgsl, pairs/corrections.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, pairs/cut.wgsl, pairs/corrections.wgsl,
 // pairs/gradient_input.wgsl and what they need.
 
 fn chosen_affine(a: u32, second: bool) -> vec4f {
@@ -22,14 +22,6 @@ fn input_gradient_of_channel(k: u32) -> InputGradient {
     let c = select(chosen_correction(0u, odd), chosen_correction(2u, odd), two);
     let d = select(chosen_correction(4u, odd), chosen_correction(6u, odd), two);
     return spread_input(select(a, b, four), select(c, d, four));
-}
-
-fn chosen_input(otherwise: InputGradient, a: InputGradient, is_a: vec4<bool>) -> InputGradient {
-    return InputGradient(
-        chosen(otherwise.affine, a.affine, is_a),
-        select(otherwise.offset, a.offset, is_a),
-        select(otherwise.slope, a.slope, is_a),
-    );
 }
 
 // Of the pair at `i` of a sample of the run, which is of one channel, or of two.

@@ -36,32 +36,29 @@ struct Run {
     split: u32,
 }
 
-// Of as many runs of `most` channels side by side as a workgroup has, the `k`-th.
-fn run(workgroup: u32, runs: u32, k: u32, most: u32) -> Run {
-    let owned = runs * most;
-    let bands = (params.channels + owned - 1u) / owned;
-    let split = workgroup / bands;
-    let first_sample = split_start(split);
-    let end_sample = split_start(split + 1u);
-    let channel = min((workgroup % bands) * owned + k * most, params.channels);
+// Of the runs of `most` channels, the last of which may be shorter, of all splits, one split after the other, the
+// `i`-th.
+fn run(i: u32, most: u32) -> Run {
+    let runs = (params.channels + most - 1u) / most;
+    let split = i / runs;
+    let channel = i % runs * most;
     let channels = min(most, params.channels - channel);
-    return Run(channel, channels, first_sample, end_sample, split);
+    return Run(channel, channels, split_start(split), split_start(split + 1u), split);
 }
 
-// Each thread's own.
+// Each thread's own: where channels are few, those of a workgroup are of several splits.
 fn own_run(workgroup: u32, thread: u32) -> Run {
-    return run(workgroup, WORKGROUP, thread, params.group);
+    return run(workgroup * WORKGROUP + thread, params.group);
 }
 
 // One of all threads.
 fn shared_run(workgroup: u32) -> Run {
-    return run(workgroup, 1u, 0u, SHARED_CHANNELS);
+    return run(workgroup, SHARED_CHANNELS);
 }
 
-// A grid of two dimensions may hold workgroups beyond the last, and the last band fewer runs than threads, of which
-// the last may be shorter.
+// The last workgroup may have threads, and a grid of two dimensions workgroups, beyond the last run.
 fn exists(r: Run) -> bool {
-    return r.split < params.splits && r.channels > 0u;
+    return r.split < params.splits;
 }
 
 // A piece may have fewer samples than splits.

@@ -1,6 +1,6 @@
 // Formula: y over a run (../normalize.wgsl).
 // A workgroup owns: a band. Reads: x, residual. Writes: y.
-// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, pairs/affine.wgsl, run/cut.wgsl, pairs/normalize.wgsl
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, pairs/affine.wgsl, pairs/cut.wgsl, pairs/normalize.wgsl
 // and what it needs.
 
 // Of channel `k`, with what its last pair has of the next.

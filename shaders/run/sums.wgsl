@@ -2,7 +2,7 @@
 // lines, and parts of lines, so that no chain of roundings is long. Through frozen statistics, which are
 // constants, also dx and dresidual on the way.
 // A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, run/cut.wgsl, gradient_sums.wgsl, pairs/affine.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, pairs/cut.wgsl, gradient_sums.wgsl, pairs/affine.wgsl,
 // pairs/gradient_sums.wgsl, pairs/channel_sums.wgsl.
 
 // Of what of a pair is in a line, which may be nothing.

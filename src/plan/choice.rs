@@ -1,5 +1,6 @@
 //! Which mapping serves a shape on an adapter, and the constants that measurements decided of that.
 
+use super::rounds::{MAX_ROUNDS, rounds_of_lines};
 use super::splits::room_for_partials;
 use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Pass, Request};
 use crate::{Layout, Shape};
@@ -32,6 +33,8 @@ const ROWS_A_MERGE: u64 = 8;
 pub(crate) const BAND_CHANNELS: u64 = 32;
 /// The same where bands would be too few to be busy, down to.
 const FEW_BAND_CHANNELS: u64 = 8;
+/// The same of lines that are too long for an invocation to go through more of, down to.
+const FEWEST_BAND_CHANNELS: u64 = 2;
 /// Invocations that read a line each, or share one.
 const LINE_INVOCATIONS: RangeInclusive<u64> = 2..=16;
 /// Inner extents up to which the moments of lines are taken in runs: eight streams of one line each end too soon.
@@ -45,9 +48,13 @@ pub(crate) const RUN_CHANNELS: u64 = 8;
 const RUN_VALUES: u64 = 1 << 11;
 /// Samples of a run that is split, at least: each split finds pivots for itself.
 const RUN_SAMPLES: u64 = 32;
-/// Inner extents of runs: lines have a pair of their own at least, and eight segments at most, since a pivot moves
-/// between lines alone.
-const RUN_LINES: RangeInclusive<u64> = 16..=1 << 15;
+/// Least inner extent of runs: lines have a pair of their own.
+const MIN_RUN_LINE: u64 = 16;
+/// Inner extents from which on lines that end anywhere are shared: the pair at their end, which one invocation has, is
+/// little of their work.
+const LONG_LINE: u64 = 1_000;
+/// Workgroups whose invocations have a run each, at least.
+const FEW_RUNS: u64 = 2;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;
 
@@ -245,25 +252,39 @@ impl<'a> Question<'a> {
         let side = self.adapter.full_workgroup() as u64;
         let frozen = self.request.pass == Pass::BackwardFrozen;
         let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
+        let moments = self.request.pass == Pass::Training;
+        let cut = !frozen && inner >= LONG_LINE && (!moments || self.has_runs());
         let able = inner >= 16 * side
             && LINE_INVOCATIONS.contains(&side)
             && (2 * channels > side || self.request.is_elementwise())
             && channels.div_ceil(side) * outer >= self.adapter.enough_workgroups()
             && (channels * inner).is_multiple_of(8)
-            && channels * inner <= self.limit;
-        let access = if inner.is_multiple_of(16) { Access::Pairs } else { Access::Halves };
+            && channels * inner <= self.limit
+            && rounds_of_lines(1, inner, 2) <= MAX_ROUNDS;
+        let access = match inner {
+            _ if inner.is_multiple_of(16) => Access::Pairs,
+            _ if whole => Access::Halves,
+            _ => Access::Cut,
+        };
         // Eight lines of x and eight of dy would be more than a core follows at once.
         let sharers = if self.request.sums_gradients() { side } else { 1 };
         let pieces = outer.div_ceil((self.limit / (channels * inner).max(1)).max(1));
         let room = room_for_partials(self.adapter, channels as u32);
         let fits = sharers == 1 || sharers * pieces <= room;
-        if !(able && whole && fits && self.starts_at(8)) {
+        if !(able && (whole || cut) && fits && self.starts_at(8)) {
             return None;
         }
         let busy = channels.div_ceil(self.adapter.enough_workgroups());
-        let band = busy.next_power_of_two().clamp(FEW_BAND_CHANNELS, BAND_CHANNELS);
+        let mut band = busy.next_power_of_two().clamp(FEW_BAND_CHANNELS, BAND_CHANNELS);
+        while band > FEWEST_BAND_CHANNELS && rounds_of_lines(band, inner, side) > MAX_ROUNDS {
+            band /= 2;
+        }
+        if rounds_of_lines(band, inner, side) > MAX_ROUNDS || band % 8 != 0 && access == Access::Cut
+        {
+            return None;
+        }
         let line = Choice { sharers, band, ..Choice::of(Mapping::Lines, access) };
-        let short = inner <= SHORT_LINES && self.runs_fill();
+        let short = inner <= SHORT_LINES && self.runs_fill() || access == Access::Cut;
         let in_runs = || Choice { moments: Mapping::Runs, group: self.run_channels(), ..line };
         Some(if short { in_runs() } else { line })
     }
@@ -274,30 +295,37 @@ impl<'a> Question<'a> {
         self.channels.is_multiple_of(RUN_CHANNELS) && 2 * self.channels > RUN_CHANNELS * side
     }
 
-    /// Channels of a run, a multiple of eight: as many as leave the least to do for the busiest invocation, if
-    /// samples are enough to share out what is then fewer bands.
+    /// Whether each of a few invocations has a run for itself.
+    fn has_runs(&self) -> bool {
+        let Self { outer, channels, inner, .. } = *self;
+        let side = self.adapter.full_workgroup() as u64;
+        channels.is_multiple_of(RUN_CHANNELS)
+            && channels / RUN_CHANNELS * outer >= FEW_RUNS * side
+            && rounds_of_lines(RUN_CHANNELS, inner, 1) <= MAX_ROUNDS
+    }
+
+    /// Channels of a run, a multiple of eight: as many as make the last run no shorter than need be, if there is a run
+    /// for each invocation of a workgroup, and samples are enough to share out what is then fewer runs.
     fn run_channels(&self) -> u64 {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
         let busy = self.adapter.enough_workgroups() * side * RUN_SAMPLES;
-        let most = MAX_RUN_CHANNELS.min(RUN_VALUES / inner).min(outer * channels / busy);
-        let of_busiest = |n: &u64| channels.div_ceil(n * side) * n;
+        let most = MAX_RUN_CHANNELS.min(RUN_VALUES / inner).min(channels / side);
+        let most = most.min(outer * channels / busy);
+        let of_runs = |n: &u64| channels.next_multiple_of(*n);
         let counts = (1..=most / RUN_CHANNELS).rev().map(|n| n * RUN_CHANNELS);
-        counts.min_by_key(of_busiest).unwrap_or(RUN_CHANNELS)
+        counts.min_by_key(of_runs).unwrap_or(RUN_CHANNELS)
     }
 
-    /// Lines of any length, where bands are enough to be busy, and a run has a pair for each invocation, since
+    /// Lines of any length, where there is a run for each of a few invocations, and it has a pair for each, since
     /// they share one where dx is written. Short lines are faster as columns, where they may be.
     fn run(&self) -> Option<Choice> {
-        let Self { outer, channels, inner, .. } = *self;
+        let Self { channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
-        let band = RUN_CHANNELS * side;
-        let able = RUN_LINES.contains(&inner)
-            && inner >= side
+        let able = inner >= side.max(MIN_RUN_LINE)
             && self.layout == Layout::ChannelsFirst
             && (inner >= SHORT_LINE || self.swept().is_none())
-            && self.runs_fill()
-            && channels.div_ceil(band) * outer >= self.adapter.enough_workgroups()
+            && self.has_runs()
             && channels * inner <= self.limit;
         let run = Choice::of(Mapping::Runs, Access::Pairs);
         (able && self.starts_at(8)).then(|| Choice { group: self.run_channels(), ..run })

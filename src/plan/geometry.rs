@@ -15,6 +15,14 @@ pub(super) struct OnChip {
     pub kept: u32,
 }
 
+/// The runs of a split.
+pub(super) struct Runs {
+    /// Side by side.
+    pub across: u64,
+    /// Of a workgroup, which go on in the next split.
+    pub a_workgroup: u64,
+}
+
 /// A shape as the kernels see it.
 pub(super) struct Geometry {
     pub shape: Shape,
@@ -117,6 +125,24 @@ impl Geometry {
             Mapping::Runs => workgroup as u64 * self.group,
             Mapping::Strips => self.pairs * workgroup as u64 * 8,
         }
+    }
+
+    /// Workgroups over `across`, the walks of which are split.
+    pub fn workgroups(&self, kernel: Kernel, across: u64, owned: u64, splits: u64) -> u64 {
+        match self.mapping(kernel) {
+            Mapping::Runs => {
+                let Runs { across, a_workgroup } = self.runs(kernel, across, owned);
+                (across * splits).div_ceil(a_workgroup)
+            }
+            _ => across.div_ceil(owned) * splits,
+        }
+    }
+
+    /// The runs of `across` channels. Those that an invocation has for itself follow one another through all
+    /// splits, so that channels may be fewer than a workgroup could own.
+    pub fn runs(&self, kernel: Kernel, across: u64, owned: u64) -> Runs {
+        let most = if kernel == Kernel::BackwardInput { RUN_CHANNELS } else { self.group };
+        Runs { across: across.div_ceil(most), a_workgroup: owned / most }
     }
 
     /// Quads that the lanes of a channel walk, along its line; or rows, down which they do; or samples.

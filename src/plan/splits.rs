@@ -1,6 +1,6 @@
 //! Over how many workgroups a channel is split. The constants that measurements decided of that are here.
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Runs};
 use super::{Adapter, Kernel, Mapping, PARTIAL_ROWS, row_stride};
 
 /// Most partials of a channel.
@@ -48,13 +48,20 @@ impl Geometry {
     /// Over how many workgroups a channel is split in a kernel. Workgroups that own `owned` of what is `across`
     /// would own it whole; the walk of a channel is `walk` long, in each of `turns` pieces.
     pub fn splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks) -> u64 {
-        let Walks { across, owned, walk, lanes, turns } = *walks;
+        let units = walks.walk.div_ceil(walks.lanes as u64 * self.unit());
+        let fewest = self.fewest_splits(adapter, kernel, units);
+        self.best_splits(adapter, kernel, walks, units).max(fewest)
+    }
+
+    /// As many as are fast.
+    fn best_splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks, units: u64) -> u64 {
+        let Walks { across, owned, walk, turns, .. } = *walks;
         let room = room_for_partials(adapter, self.shape.channels()) / self.partials_a_split();
         let groups = across.div_ceil(owned).max(1);
         let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
         let busy = adapter.enough_workgroups().div_ceil(groups);
         let most = match (self.elementwise, self.mapping(kernel)) {
-            (_, Mapping::Runs) => return self.run_splits(kernel, walks, busy, room / turns),
+            (_, Mapping::Runs) => return self.run_splits(adapter, kernel, walks, room / turns),
             // A workgroup loads what it needs of each column once.
             (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
             (true, Mapping::Lines) => {
@@ -87,13 +94,14 @@ impl Geometry {
             }
             _ => room.min(MAX_SLOTS) / turns,
         };
-        let blocks = walk.div_ceil(lanes as u64 * self.unit());
-        wanted.div_ceil(groups).min(blocks).min(most).max(1)
+        wanted.div_ceil(groups).min(units).min(most).max(1)
     }
 
-    /// The same of runs, of which `busy` splits are enough to be busy, and `room` have room for partials.
-    fn run_splits(&self, kernel: Kernel, walks: &Walks, busy: u64, room: u64) -> u64 {
+    /// The same of runs, where `room` splits have room for partials.
+    fn run_splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks, room: u64) -> u64 {
         let Walks { across, owned, walk, .. } = *walks;
+        let Runs { across: runs, a_workgroup } = self.runs(kernel, across, owned);
+        let busy = (adapter.enough_workgroups() * a_workgroup).div_ceil(runs.max(1));
         let values = walk * self.inner;
         let elements = values * owned.min(across);
         let splits = match kernel {

@@ -153,7 +153,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                     (piece.channels, plan.workgroup)
                 }
                 Mapping::Lines => {
-                    assert!((8..=BAND_CHANNELS as u32).contains(&p.group), "{shape}: {step:?}");
+                    assert!((2..=BAND_CHANNELS as u32).contains(&p.group), "{shape}: {step:?}");
                     (piece.channels, p.group)
                 }
                 Mapping::Columns => {
@@ -246,6 +246,72 @@ fn every_slot_is_filled_by_one_piece_and_split() {
         }
         assert_eq!(next, (plan.slots as u64, 0), "{shape} {request:?}: {plan:?}");
     });
+}
+
+/// As many as lavapipe lets all loops of an invocation have together, less those for partial results and pivots.
+/// What is counted here are pairs, blocks and rows, the groups that these are summed in, and the rounds in which a
+/// loop finds that it has no more work.
+#[test]
+fn no_invocation_loops_for_too_long() {
+    let rounds = |plan: &Plan, step: &Step| {
+        let p = step.params;
+        let units = (p.units as u64).div_ceil(p.splits as u64);
+        let line = |pairs: u64| pairs + pairs.div_ceil(32) + 3;
+        let pairs = |invocations: u32| (p.inner as u64).div_ceil(8 * invocations as u64);
+        let twice = if plan.path == Path::Split { 1 } else { 2 };
+        match (step.mapping, step.kernel) {
+            (Mapping::Rows | Mapping::Columns, _) => twice * (units + units.div_ceil(8) * 2),
+            (Mapping::Tiles, _) => {
+                let quads = (p.group as u64 * p.inner as u64).div_ceil(4 * plan.workgroup as u64);
+                twice * (units * (quads + 2) + units.div_ceil(8) * (quads + 2))
+            }
+            (Mapping::Strips, _) => units + units.div_ceil(16) * 2,
+            (Mapping::Lines, Kernel::ForwardMoments) => units * line(pairs(2)),
+            (Mapping::Lines, _) => units * p.group as u64 * line(pairs(plan.workgroup)),
+            (Mapping::Runs, Kernel::BackwardInput) => units * line(8 * pairs(plan.workgroup)),
+            (Mapping::Runs, _) => units * p.group as u64 * line(pairs(1)),
+        }
+    };
+    let check = |adapter: &Adapter, shape: Shape, request: &Request<'_>, plan: &Plan| {
+        for step in plan.steps.iter().filter(|_| adapter.is_cpu) {
+            let merges_only = step.kernel == Kernel::BackwardInput && !request.walks_twice();
+            let rounds = rounds(plan, step);
+            assert!(rounds <= 56_000 || merges_only, "{shape} {request:?}: {rounds} in {step:?}");
+        }
+    };
+    plans(check);
+    let mut random = 1u64;
+    let mut number = |bits: u32| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let size = (random >> 33) % bits as u64;
+        (1 << size) + (random >> 40) % (1 << size)
+    };
+    for k in 0..20_000 {
+        let (outer, channels, inner) = (number(14), number(13), number(24));
+        // Some with the factors that ways of more than one element want.
+        let (channels, inner) = match k % 4 {
+            0 => (channels, inner),
+            1 => (channels.next_multiple_of(8), inner),
+            2 => (channels, inner.next_multiple_of(4)),
+            _ => (channels.next_multiple_of(64), inner.next_multiple_of(16)),
+        };
+        if outer * channels * inner > 1 << 31 {
+            continue;
+        }
+        for shape in [
+            Shape::channels_first(outer, channels as u32, inner),
+            Shape::channels_last(outer * inner, channels as u32),
+        ] {
+            for pass in PASSES {
+                for element in [Element::F32, Element::F16] {
+                    let request = Request { element, ..Request::new(pass, &[0]) };
+                    if let Ok(plan) = Plan::new(&LARGE, shape, &request) {
+                        check(&LARGE, shape, &request, &plan);
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -188,11 +188,11 @@ impl Kernel {
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
                 "pairs/residual", "pairs/normalize",
-                "pairs/affine", "line/normalize", "line/forward_normalize"
+                "pairs/affine", "pairs/cut", "line/normalize", "line/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize", "pairs/residual", "pairs/normalize",
-                "pairs/affine", "line/normalize", "line/inference"
+                "pairs/affine", "pairs/cut", "line/normalize", "line/inference"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
@@ -203,7 +203,7 @@ impl Kernel {
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
-                "pairs/affine", "pairs/corrections", "line/input", "line/backward_input"
+                "pairs/affine", "pairs/cut", "pairs/corrections", "line/input", "line/backward_input"
             ),
             // As in strips.
             Kernel::ForwardOnChip | Kernel::ForwardFused
@@ -224,22 +224,22 @@ impl Kernel {
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
                 "pairs/residual", "pairs/normalize",
-                "pairs/affine", "run/cut", "run/normalize", "run/forward_normalize"
+                "pairs/affine", "pairs/cut", "run/normalize", "run/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize", "pairs/residual", "pairs/normalize",
-                "pairs/affine", "run/cut", "run/normalize", "run/inference"
+                "pairs/affine", "pairs/cut", "run/normalize", "run/inference"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "pairs/residual", "pairs/gradient_sums",
-                "pairs/affine", "pairs/channel_sums", "run/cut", "run/sums", "run/backward_sums"
+                "pairs/affine", "pairs/channel_sums", "pairs/cut", "run/sums", "run/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
-                "pairs/affine", "pairs/corrections", "run/cut", "run/input", "run/backward_input"
+                "pairs/affine", "pairs/cut", "pairs/corrections", "run/input", "run/backward_input"
             ),
             // As in strips.
             Kernel::ForwardOnChip | Kernel::ForwardFused

@@ -69,6 +69,9 @@ pub fn variants() -> Vec<Variant> {
                 let (pairs, features) = (Access::Pairs, Features::plain());
                 let plain = plain(kernel, pass, mapping, pairs, element, features);
                 variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
+                if mapping == Mapping::Lines {
+                    variants.push(Variant { access: Access::Cut, ..plain });
+                }
                 if mapping == Mapping::Strips && element == Element::F32 {
                     let others = [1, 13, MAX_PAIRS as u32];
                     variants.extend(others.map(|pairs| Variant { pairs, ..plain }));

@@ -165,6 +165,39 @@ pub const LARGE: [Shape; 5] = [
     Shape::channels_last(1 << 20, 8),
 ];
 
+/// lavapipe ends the loops of an invocation that goes on for too long, without a word: a band of eight such lines
+/// is too much for eight side by side.
+#[test]
+fn long_lines_are_gone_through_to_their_end() {
+    let Some(context) = device::context() else { return };
+    let bn = layer(context, |adapter| adapter);
+    for shape in [Shape::ncl(8, 8, 530_000), Shape::ncl(16, 8, 66_001)] {
+        let x = Random(8).normals(shape.elements() as usize, 0.5);
+        let Outcome { y, dx, .. } = train(context, &bn, shape, &x, &x);
+        let line = shape.inner() as usize;
+        let channels = shape.channels() as usize;
+        for c in 0..channels {
+            let lines = || (c..x.len() / line).step_by(channels).map(|k| k * line..(k + 1) * line);
+            let mean_of = |f: &dyn Fn(f64) -> f64| {
+                let sums = lines().map(|l| x[l].iter().map(|&x| f(x as f64)).sum::<f64>());
+                sums.sum::<f64>() / shape.count() as f64
+            };
+            let mean = mean_of(&|x| x);
+            let variance = mean_of(&|x| (x - mean).powi(2));
+            let inv_std = (variance + 1e-5).sqrt().recip();
+            // dy is x, whose product with x̂ has the mean σ²/√(σ² + ε).
+            let slope = 1.0 - variance * inv_std.powi(2);
+            for i in lines().flatten() {
+                let deviation = x[i] as f64 - mean;
+                let off = (y[i] as f64 - deviation * inv_std).abs();
+                assert!(off <= 2e-6, "{shape}: y[{i}] is off by {off:e}");
+                let off = (dx[i] as f64 - deviation * inv_std * slope).abs();
+                assert!(off <= 2e-6, "{shape}: dx[{i}] is off by {off:e}");
+            }
+        }
+    }
+}
+
 #[test]
 fn large_means_cost_no_digits() {
     let Some(context) = device::context() else { return };

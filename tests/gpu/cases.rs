@@ -87,18 +87,23 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(3, 24, 4_500),
         // Short ones, whose moments are taken in runs, in seven bands as wide as any.
         Shape::ncl(8, 200, 132),
+        // Long ones that end anywhere in a pair, in bands of 16 channels, and of which there are too few for moments.
+        Shape::ncl(3, 136, 1_003),
+        Shape::ncl(8, 12, 1_006),
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),
         // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one
         // part; of every place in a pair; long, of more than are summed as one group, split; of two segments; and of
-        // 24 channels a run, but for the last, in two bands.
+        // 24 channels a run, but for the last, in two bands; and of so few channels that the runs of a workgroup are of
+        // several splits, some of fewer samples.
         Shape::ncl(8, 40, 49),
         Shape::ncl(40, 48, 17),
         Shape::ncl(4, 72, 33),
         Shape::ncl(18, 40, 1_001),
         Shape::ncl(8, 40, 8_203),
         Shape::ncl(131, 376, 33),
+        Shape::ncl(45, 24, 65),
         // Strips of 8 and 12 pairs a thread, of as many as there may be, of 25 side by side, of one, and of six
         // in rows of sixteen; and of more rows than are summed as one part.
         Shape::nc(70, 512),
@@ -132,7 +137,7 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 10] = [
+pub const SOME: [Shape; 11] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
@@ -142,6 +147,7 @@ pub const SOME: [Shape; 10] = [
     Shape::ncl(66, 64, 3),
     Shape::ncl(8, 20, 132),
     Shape::ncl(8, 40, 35),
+    Shape::ncl(16, 16, 1_003),
     Shape::ncl(3, 2, 20_000),
 ];
 

@@ -39,6 +39,7 @@ fn no_pivot_is_unlucky() {
         Shape::ncl(32, 64, 49),
         Shape::ncl(8, 40, 1_225),
         Shape::ncl(8, 40, 30_001),
+        Shape::ncl(16, 8, 75_001),
     ]);
 }
 
@@ -99,6 +100,8 @@ pub fn pivots_move() {
         Shape::ncl(40, 10, 196),
         Shape::ncl(40, 48, 49),
         Shape::ncl(8, 40, 2_047),
+        Shape::ncl(16, 16, 5_329),
+        Shape::ncl(16, 8, 50_653),
     ] {
         let m = shape.count();
         let normals = Random(9).normals(shape.elements() as usize, 0.0);

@@ -146,7 +146,7 @@ fn lines_are_for_long_rows_of_channels_enough() {
     assert_eq!(adapter(GPU), Mapping::Rows);
     // A channel for each thread, as far as the kernels have room.
     assert_eq!(adapter(Adapter { subgroup: 16, ..LAVAPIPE }), Mapping::Lines);
-    assert_eq!(adapter(Adapter { subgroup: 32, ..LAVAPIPE }), Mapping::Rows);
+    assert_eq!(adapter(Adapter { subgroup: 32, ..LAVAPIPE }), Mapping::Runs);
     // A split has samples enough to be worth its partial results.
     let splits = |shape| plan(LAVAPIPE, shape, Pass::Training, 0).slots;
     assert_eq!(splits(Shape::ncl(32, 64, 12_544)), 8);
@@ -154,28 +154,56 @@ fn lines_are_for_long_rows_of_channels_enough() {
     assert_eq!(splits(Shape::ncl(32, 512, 784)), 1);
 }
 
-/// Whole pairs of a run of eight channels, however long their lines are; threads most of which have a run; bands
-/// enough to be busy. Short lines are swept where that is worth compiling, and longer ones of quads are lines.
+/// Lines that end anywhere are shared where they are long, and samples whole pairs; where moments are taken, in runs,
+/// of which there are a few.
+#[test]
+fn long_lines_may_end_anywhere() {
+    let plan = |shape, pass| Plan::new(&LARGE, shape, &Request::new(pass, &[])).unwrap();
+    let cut = |shape, pass| {
+        let plan = plan(shape, pass);
+        plan.mapping == Mapping::Lines && plan.access == Access::Cut
+    };
+    let (inference, training) = (Pass::Inference, Pass::Training);
+    for shape in [Shape::ncl(16, 8, 1_001), Shape::ncl(16, 64, 5_329), Shape::ncl(8, 24, 50_653)] {
+        assert!([training, inference, Pass::Backward].iter().all(|&pass| cut(shape, pass)));
+        assert_eq!(plan(shape, training).steps[0].mapping, Mapping::Runs);
+        assert!(!cut(shape, Pass::BackwardFrozen));
+    }
+    assert_eq!(
+        [999, 1_000, 1_001].map(|n| cut(Shape::ncl(16, 8, n), training)),
+        [false, false, true]
+    );
+    // Whole pairs of a sample, but not of eight channels; of too few runs; and of none.
+    let passes = |shape| [training, inference, Pass::Backward].map(|pass| cut(shape, pass));
+    assert_eq!(passes(Shape::ncl(16, 12, 1_002)), [false, true, true]);
+    assert_eq!(passes(Shape::ncl(15, 8, 1_001)), [false, true, true]);
+    assert_eq!(passes(Shape::ncl(16, 12, 1_001)), [false, false, false]);
+}
+
+/// Whole pairs of a run of eight channels, however long their lines are; a few workgroups of threads that have a run
+/// each. Short lines are swept where that is worth compiling, and longer ones of quads are lines.
 #[test]
 fn runs_are_for_lines_of_any_length() {
     let mapping = |adapter, shape, pass, offset: u64| {
         Plan::new(&adapter, shape, &Request::new(pass, &[0, offset])).unwrap().mapping
     };
     let training = |shape| mapping(LARGE, shape, Pass::Training, 0);
-    for inner in [16, 17, 31, 32, 49, 64, 127, 198, 1_001, (1 << 15) - 1] {
+    for inner in [16, 17, 31, 32, 49, 64, 127, 198, 999] {
         assert_eq!(training(Shape::ncl(8, 40, inner)), Mapping::Runs, "{inner}");
+        assert_eq!(training(Shape::ncl(16, 8, inner)), Mapping::Runs, "{inner}");
     }
     for pass in PASSES {
         assert_eq!(mapping(LARGE, Shape::ncl(8, 64, 49), pass, 32), Mapping::Runs);
     }
     assert_eq!(training(Shape::ncl(8, 40, 15)), Mapping::Rows);
-    assert_eq!(training(Shape::ncl(8, 40, (1 << 15) + 1)), Mapping::Rows);
+    let frozen = |inner| mapping(LARGE, Shape::ncl(8, 16, inner), Pass::BackwardFrozen, 0);
+    assert_eq!([50_653, 52_001].map(frozen), [Mapping::Runs, Mapping::Rows]);
     assert_eq!(training(Shape::ncl(8, 40, 196)), Mapping::Lines);
     assert_eq!(training(Shape::ncl(256, 64, 31)), Mapping::Tiles);
     // Channels, samples, an offset, the order of axes that are not so.
     assert_eq!(training(Shape::ncl(8, 41, 49)), Mapping::Rows);
-    assert_eq!(training(Shape::ncl(8, 32, 49)), Mapping::Rows);
-    assert_eq!(training(Shape::ncl(7, 40, 49)), Mapping::Rows);
+    assert_eq!(training(Shape::ncl(15, 8, 49)), Mapping::Rows);
+    assert_eq!(training(Shape::ncl(3, 40, 49)), Mapping::Rows);
     assert_eq!(mapping(LARGE, Shape::ncl(8, 40, 49), Pass::Training, 16), Mapping::Rows);
     assert_ne!(training(Shape::channels_last(8 * 49, 40)), Mapping::Runs);
     assert_ne!(mapping(GPU, Shape::ncl(8, 40, 49), Pass::Training, 0), Mapping::Runs);
@@ -187,7 +215,7 @@ fn runs_are_for_lines_of_any_length() {
     // Enough to be busy, of values enough to find pivots for.
     assert_eq!(plan(Shape::ncl(64, 64, 1_001)).slots, 8);
     assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 6);
-    let uneven = plan(Shape::ncl(10, 40, 6_555));
+    let uneven = plan(Shape::ncl(10, 64, 6_555));
     assert_eq!((uneven.slots, uneven.steps[0].params.units), (8, 10));
 }
 
@@ -200,8 +228,8 @@ fn runs_have_channels_enough_to_be_long() {
     assert_eq!(channels(Shape::ncl(64, 2_048, 49)), 32);
     assert_eq!(channels(Shape::ncl(64, 768, 81)), 24);
     assert_eq!(channels(Shape::ncl(64, 2_048, 169)), 8);
-    // 40 runs of eight channels are five for each thread; of 32, which would be ten, two are 64 channels.
-    assert_eq!(channels(Shape::ncl(512, 320, 49)), 8);
+    // Of 32, the last would have 16.
+    assert_eq!(channels(Shape::ncl(512, 336, 49)), 24);
     // Samples are few.
     assert_eq!(channels(Shape::ncl(16, 2_048, 49)), 16);
     let kernels = |shape, pass| {
