@@ -81,6 +81,8 @@ override KEPT: u32 = 0u;
 // Whether the quads of a pair may be of two channels, and whether those of a quad may (line mapping).
 override HALVES: bool = false;
 override CUT: bool = false;
+// Whether the last pair of a thread may be beyond the last column (strip mapping).
+override PARTIAL: bool = false;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.
 override RESIDUAL: bool = false;   // add a residual before the activation
 override WEIGHTED: bool = false;   // positions have weights

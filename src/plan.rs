@@ -73,6 +73,8 @@ pub enum Access {
     Halves,
     /// The same, of lines that may end anywhere in a pair.
     Cut,
+    /// With the quad that follows it; the last of an invocation's may be beyond the strip's last column.
+    Partial,
 }
 
 /// Whether a workgroup owns its channels whole.

@@ -2,7 +2,8 @@
 // the columns c · channel_step + j · column_step, j < inner. Channels last a row is `inner` short rows of the
 // tensor, one after the other, and channel_step is 1; channels first column_step is.
 // A workgroup owns: one split of the rows of PAIRS · WORKGROUP pairs of quads side by side. A thread owns
-// PAIRS of these, and sums them for itself: no thread waits for another.
+// PAIRS of these, and sums them for itself: no thread waits for another. With PARTIAL the last of a thread's pairs may
+// not be there: it sums the last that is there once more, which it neither writes nor leaves.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl, tensor/pairs.wgsl. PAIRS, up to 32, is a constant of the text and no override, since it is
 // the length of arrays; the host writes it.
@@ -25,9 +26,13 @@ fn pair_step() -> u32 {
     return 8u * WORKGROUP;
 }
 
+fn all_columns() -> u32 {
+    return params.channels * params.inner;
+}
+
 fn strip(workgroup: u32, thread: u32) -> Strip {
     let width = PAIRS * pair_step();
-    let strips = params.channels * params.inner / width;
+    let strips = (all_columns() + width - 1u) / width;
     let split = workgroup / strips;
     let first_row = split_start(split);
     let end_row = split_start(split + 1u);
@@ -42,6 +47,19 @@ fn exists(w: Strip) -> bool {
 // Element of the piece at the start of the thread's part of a row.
 fn at(w: Strip, row: u32) -> u32 {
     return row * local.outer_stride + w.column;
+}
+
+// From the thread's first pair to its pair `k`, or to the last that is there.
+fn offset(w: Strip, k: u32) -> u32 {
+    if !PARTIAL || k + 1u < PAIRS {
+        return k * pair_step();
+    }
+    return min(k * pair_step(), local.channels * local.inner - 8u - w.column);
+}
+
+// Whether the thread's pair `k` is.
+fn is_there(w: Strip, k: u32) -> bool {
+    return !PARTIAL || k + 1u < PAIRS || w.column + k * pair_step() < local.channels * local.inner;
 }
 
 // Of four columns, each of which may be of another channel: where the rows of state and work have what is the
@@ -70,14 +88,15 @@ fn ordinals_of(column: vec4u) -> vec4u {
 // What there is one of per channel: its first column writes it.
 fn place(w: Strip, q: u32) -> Place {
     let column = columns_of(w, q);
-    return Place(channels_of(column), ordinals_of(column) == vec4u(), w.split, 0u);
+    let writes = ordinals_of(column) == vec4u() & vec4<bool>(is_there(w, q / 2u));
+    return Place(channels_of(column), writes, w.split, 0u);
 }
 
 // Where each column leaves a partial result of its own, of `rows` rows.
 fn partial_place(w: Strip, q: u32, rows: u32) -> Place {
     let column = columns_of(w, q);
     let at = channels_of(column) + ordinals_of(column) * (rows * params.row_stride);
-    return Place(at, vec4<bool>(true), w.split * params.inner, 0u);
+    return Place(at, vec4<bool>(is_there(w, q / 2u)), w.split * params.inner, 0u);
 }
 
 // Pairs of a thread until its channels repeat: what is known of a channel is found once.

@@ -26,7 +26,7 @@ fn sample(w: Strip, j: u32) -> u32 {
 
 fn start_pivots(w: Strip) {
     for (var k = 0u; k < PAIRS; k++) {
-        let column = k * pair_step();
+        let column = offset(w, k);
         let x0 = load_x(sample(w, 0u) + column);
         let x1 = load_x(sample(w, 1u) + column);
         let x2 = load_x(sample(w, 2u) + column);
@@ -45,7 +45,7 @@ fn start_pivots(w: Strip) {
 }
 
 // Deviations from the pair `k`'s pivots, and their squares.
-fn terms(i: u32, k: u32) -> PairSums {
+fn terms(w: Strip, i: u32, k: u32) -> PairSums {
     let x = load_x(i);
     let d = Pair(x.low - columns[2u * k].pivot, x.high - columns[2u * k + 1u].pivot);
     return PairSums(d, times(d, d));
@@ -68,7 +68,7 @@ fn move_pivots(w: Strip, first: u32, end: u32) {
         var high = moments_of(columns[1], rows);
         for (var j = 1u; j <= CANDIDATES; j++) {
             let row = first + max(j * (end - first) / CANDIDATES, 1u) - 1u;
-            let v = load_x(at(w, row) + k * pair_step());
+            let v = load_x(at(w, row) + offset(w, k));
             low = toward(low, v.low, vec4<bool>(true));
             high = toward(high, v.high, vec4<bool>(true));
         }

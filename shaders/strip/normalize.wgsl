@@ -10,7 +10,9 @@ fn normalize(w: Strip) {
     var i = at(w, w.first_row);
     for (var row = w.first_row; row < w.end_row; row++) {
         for (var k = 0u; k < PAIRS; k++) { // unrolled
-            normalize_pair(i + k * pair_step(), k);
+            if is_there(w, k) {
+                normalize_pair(i + k * pair_step(), k);
+            }
         }
         i += local.outer_stride;
     }

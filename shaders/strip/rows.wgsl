@@ -36,7 +36,7 @@ fn sum_part(w: Strip, first: u32, part_end: u32) {
         var group = array<PairSums, PAIRS>();
         for (var r = row; r < end; r++) {
             for (var k = 0u; k < PAIRS; k++) { // unrolled
-                group[k] = add_pairs(group[k], terms(i + k * pair_step(), k));
+                group[k] = add_pairs(group[k], terms(w, i + offset(w, k), k));
             }
             i += local.outer_stride;
         }

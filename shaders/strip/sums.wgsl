@@ -11,9 +11,11 @@ struct Column {
 }
 
 // Gradients of the pair `k`, and their products with x − mean.
-fn terms(i: u32, k: u32) -> PairSums {
+fn terms(w: Strip, i: u32, k: u32) -> PairSums {
     let g = gradient_of(i, k);
-    store_frozen(i, g, columns[2u * k].affine, columns[2u * k + 1u].affine);
+    if is_there(w, k) {
+        store_frozen(i, g, columns[2u * k].affine, columns[2u * k + 1u].affine);
+    }
     let low = sums_of_one(Gradient(g.dz.low, g.deviation.low), columns[2u * k].affine);
     let high = sums_of_one(Gradient(g.dz.high, g.deviation.high), columns[2u * k + 1u].affine);
     return PairSums(g.dz, Pair(low.dz_x, high.dz_x));

@@ -179,8 +179,8 @@ impl<'a> Question<'a> {
         self.is_large().then(|| self.strip().or_else(|| self.tile())).flatten()
     }
 
-    /// Columns of which each invocation has as many pairs: short rows of the tensor, as many as make a row of whole
-    /// pairs, or the lines of all channels, where they do.
+    /// Columns of which each invocation has as many pairs, or but for the last: short rows of the tensor, as many as
+    /// make a row of whole pairs, or the lines of all channels, where they do.
     fn strip(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         if inner == 0 || !self.starts_at(8) {
@@ -188,7 +188,8 @@ impl<'a> Question<'a> {
         }
         let row = channels * inner;
         let side = 8 * self.adapter.full_workgroup() as u64;
-        let fewest = side >> row.trailing_zeros().min(side.trailing_zeros());
+        // Rows that make one of whole pairs, and one of as many for each invocation.
+        let [fewest, even] = [8, side].map(|of| of >> row.trailing_zeros().min(of.ilog2()));
         if inner > 1 && fewest > 1 {
             return None;
         }
@@ -205,21 +206,32 @@ impl<'a> Question<'a> {
             whole && outer / rows >= fewest_rows && fits(*rows)
         };
         // Lines are columns, and more of them no longer rows.
-        let counts = if inner == 1 { 1..=ENOUGH_PAIRS } else { 1..=1 };
-        let rows = counts.map(|n| n * fewest).filter(able);
+        let most = if inner == 1 { ENOUGH_PAIRS * even } else { 1 };
+        let rows = (1..=most / fewest).map(|n| n * fewest).filter(able);
         let strips = rows.filter_map(|rows| {
-            let whole = row * rows / side;
+            let whole = (row * rows).div_ceil(side);
             let pairs = self.strip_pairs(whole);
             let merges = self.strip_merges(rows, pairs);
             let worth_it = !reduces || outer / rows >= ROWS_A_MERGE * merges;
-            // Short pieces of a row are no better read than by tiles.
+            // Short pieces of a row are no better read than by tiles; and of a single pair none may be missing.
+            let is_partial = !(row * rows).is_multiple_of(side);
             let long = pairs >= ENOUGH_PAIRS || pairs == whole;
-            (worth_it && long).then_some((pairs, rows, merges))
+            let able = worth_it && long && (pairs > 1 || !is_partial);
+            let work = (outer / rows + ROWS_A_MERGE * merges) * whole;
+            // A row in pieces is not in order.
+            let work = work * if pairs == whole { 4 } else { 5 };
+            able.then_some((
+                ENOUGH_PAIRS.saturating_sub(pairs),
+                work,
+                rows,
+                pairs,
+                merges,
+                is_partial,
+            ))
         });
-        // As few rows as are enough, since each has a partial result of its own.
-        let (pairs, rows, merges) =
-            strips.min_by_key(|&(pairs, rows, _)| (ENOUGH_PAIRS.saturating_sub(pairs), rows))?;
-        Some(Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, Access::Pairs) })
+        let (_, _, rows, pairs, merges, is_partial) = strips.min()?;
+        let access = if is_partial { Access::Partial } else { Access::Pairs };
+        Some(Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, access) })
     }
 
     /// Partial results that an invocation merges for a column in the average: each of the channel's columns has one,

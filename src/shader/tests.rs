@@ -72,6 +72,9 @@ pub fn variants() -> Vec<Variant> {
                 if mapping == Mapping::Lines {
                     variants.push(Variant { access: Access::Cut, ..plain });
                 }
+                if mapping == Mapping::Strips {
+                    variants.push(Variant { access: Access::Partial, ..plain });
+                }
                 if mapping == Mapping::Strips && element == Element::F32 {
                     let others = [1, 13, MAX_PAIRS as u32];
                     variants.extend(others.map(|pairs| Variant { pairs, ..plain }));

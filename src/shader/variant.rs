@@ -151,10 +151,16 @@ impl Variant {
         };
         use {Access::*, Element::F32, Words::*};
         let tensor: &[&str] = match (self.access, self.element, self.words) {
-            (Pairs | Halves | Cut, F32, Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
-            (Pairs | Halves | Cut, F32, Bits64) => wgsl!("words/pair_f32_64", "tensor/pairs"),
-            (Pairs | Halves | Cut, _, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
-            (Pairs | Halves | Cut, _, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
+            (Pairs | Halves | Cut | Partial, F32, Bits32) => {
+                wgsl!("words/pair_f32", "tensor/pairs")
+            }
+            (Pairs | Halves | Cut | Partial, F32, Bits64) => {
+                wgsl!("words/pair_f32_64", "tensor/pairs")
+            }
+            (Pairs | Halves | Cut | Partial, _, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
+            (Pairs | Halves | Cut | Partial, _, Bits64) => {
+                wgsl!("words/pair_half_64", "tensor/pairs")
+            }
             (Vec4, F32, Bits32) => wgsl!("words/f32", "tensor/vec4"),
             (Vec4, F32, Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
             (Vec4, _, Bits32) => wgsl!("words/half", "tensor/vec4"),
@@ -194,6 +200,7 @@ impl Variant {
             ("KEPT", self.kept as f64),
             ("HALVES", flag(self.access == Access::Halves)),
             ("CUT", flag(self.access == Access::Cut)),
+            ("PARTIAL", flag(self.access == Access::Partial)),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),
             ("IN_PLACE", flag(in_place)),
