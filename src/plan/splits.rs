@@ -70,8 +70,8 @@ impl Geometry {
             (true, _) => u64::MAX,
             (false, Mapping::Lines) => {
                 let most = walk * self.inner / MIN_LINE_SPLIT;
-                // Each of n splits merges the partials of all, so n² times the work of one. A power of two, as
-                // batches are: a last split of fewer samples leaves a core idle.
+                // Each of n splits merges the partials of all, so n² times the work of one. A power of two, so that
+                // few cores have as many workgroups each.
                 let balanced = most.isqrt().max(busy).next_power_of_two().min(most);
                 let splits = if kernel == Kernel::ForwardMoments { most } else { balanced };
                 splits.min(room / turns)
