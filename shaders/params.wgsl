@@ -29,7 +29,8 @@ struct Params {
     // Threads of a workgroup that share a channel (rows mapping) or a quad of channels (columns
     // mapping); a power of two.
     lanes: u32,
-    // What the splits of a channel share: blocks of quads for all lanes (rows mapping), of rows, or single rows.
+    // What the splits of a channel share: blocks of quads for all lanes (rows mapping), or of rows; single rows; or
+    // samples.
     units: u32,
     // Splits of a channel in this piece, its first partial, and the partials of a channel in all.
     splits: u32,
@@ -78,7 +79,7 @@ var<private> local: Params;
 override WORKGROUP: u32 = 64u;
 // Quads that a thread keeps in registers: none, a block, or two.
 override KEPT: u32 = 0u;
-// Whether the quads of a pair may be of two channels, and whether those of a quad may (line mapping).
+// Whether the quads of a pair may be of two channels, and whether elements of a quad may (line mapping).
 override HALVES: bool = false;
 override CUT: bool = false;
 // Whether the last pair of a thread may be beyond the last column (strip mapping).

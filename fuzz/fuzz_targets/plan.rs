@@ -72,8 +72,7 @@ impl<'a> Arbitrary<'a> for Input {
 }
 
 fuzz_target!(|input: Input| {
-    let Input { adapter, shape, pass, element, flags, .. } = input;
-    let [_, input_gradient, affine_gradients, _] = flags;
+    let Input { adapter, shape, element, .. } = input;
     let Ok(plan) = Plan::new(&adapter, shape, &input.request()) else { return };
     plan.work_words(shape.channels());
     assert!(plan.workgroup.is_power_of_two() && plan.lanes.is_power_of_two());
@@ -96,19 +95,29 @@ fuzz_target!(|input: Input| {
     // Every value of a piece is in one walk of one workgroup.
     for step in &plan.steps {
         let (piece, p) = (&plan.pieces[step.piece], &step.params);
-        let (walk, items, owned) = match plan.mapping {
+        let (walk, items, owned) = match step.mapping {
             Mapping::Rows => {
                 let owned = plan.workgroup / plan.lanes;
                 ((piece.outer * piece.inner).div_ceil(4), piece.channels, owned)
             }
             Mapping::Lines => {
                 assert!(piece.channels * piece.inner % 8 == 0, "{piece:?}");
-                (piece.outer, piece.channels, plan.workgroup)
+                let own = step.kernel == Kernel::ForwardMoments;
+                (piece.outer, piece.channels, if own { plan.workgroup } else { p.group })
+            }
+            Mapping::Runs => {
+                assert!(piece.channels % 8 == 0, "{piece:?}");
+                let shared = step.kernel == Kernel::BackwardInput;
+                let (channels, runs) = if shared { (8, 1) } else { (p.group, plan.workgroup) };
+                // Those of a workgroup may be of several splits.
+                let all = piece.channels.div_ceil(channels as u64) * p.splits as u64;
+                let [x, y] = step.workgroups.map(u64::from);
+                assert!(x * y * runs as u64 >= all, "{step:?}");
+                continue;
             }
             Mapping::Strips => {
                 let columns = piece.channels * piece.inner;
-                let width = 32 * plan.workgroup * plan.chunks;
-                assert!(columns % width as u64 == 0, "{step:?}");
+                let width = 8 * plan.workgroup * plan.pairs;
                 (piece.outer, columns, width)
             }
             Mapping::Columns => {
@@ -120,12 +129,12 @@ fuzz_target!(|input: Input| {
                 (piece.outer, piece.channels, p.group)
             }
         };
-        let merges_only = step.kernel == Kernel::BackwardInput
-            && match pass {
-                Pass::BackwardFrozen => affine_gradients,
-                _ => !input_gradient,
-            };
-        assert!(merges_only || p.chunk as u64 * p.splits as u64 >= walk, "{step:?}");
+        let unit = match step.mapping {
+            Mapping::Rows | Mapping::Columns => 8 * p.lanes as u64,
+            Mapping::Tiles => 8,
+            Mapping::Strips | Mapping::Lines | Mapping::Runs => 1,
+        };
+        assert_eq!(p.units as u64, walk.div_ceil(unit), "{step:?}");
         let [x, y] = step.workgroups.map(u64::from);
         let need = items.div_ceil(owned as u64) * p.splits as u64;
         assert!(x * y >= need && x * y < need + x.max(y), "{step:?}");
@@ -144,9 +153,14 @@ fuzz_target!(|input: Input| {
     for step in plan.steps.iter().filter(|step| step.kernel == first) {
         let piece = &plan.pieces[step.piece];
         for c in piece.first_channel..piece.first_channel + piece.channels {
-            // A strip leaves a partial result of each of the short rows in a row.
-            let strips = plan.mapping == Mapping::Strips;
-            let partials = step.params.splits as u64 * if strips { piece.inner } else { 1 };
+            // A strip leaves a partial result of each of a channel's columns, lines whose gradients are summed of
+            // each invocation.
+            let partials = step.params.splits as u64
+                * match (step.mapping, first) {
+                    (Mapping::Strips, _) => piece.inner,
+                    (Mapping::Lines, Kernel::BackwardSums) => plan.workgroup as u64,
+                    _ => 1,
+                };
             for partial in 0..partials {
                 let slot = step.params.first_slot as u64 + partial;
                 filled[(c * plan.slots as u64 + slot) as usize] += 1;

@@ -1,5 +1,5 @@
 // Formula: Σdy and Σdy·(x − mean) of one split of each channel (gradient_sums.wgsl).
-// A workgroup owns: a band. First of two dispatches.
+// A workgroup owns: a run for each thread. First of two dispatches.
 // Reads: x, dy, saved or running statistics. Writes: one partial a channel and split; frozen, dx.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, channel_rows.wgsl, partial_sums.wgsl,
 // run/sums.wgsl and what it needs.

@@ -1,5 +1,5 @@
 // Formula: the moments of one split of each channel (moments.wgsl).
-// A workgroup owns: a band. First of two dispatches.
+// A workgroup owns: a run for each thread. First of two dispatches.
 // Reads: x. Writes: one partial a channel and split.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, channel_rows.wgsl, partial_moments.wgsl,
 // run/moments.wgsl and what it needs.

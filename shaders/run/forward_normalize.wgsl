@@ -1,5 +1,5 @@
 // Formula: y = γ·(x − mean)·inv_std + β (normalize.wgsl), mean and inv_std from the merged partials.
-// A workgroup owns: a band. Second of two dispatches.
+// A workgroup owns: a run for each thread. Second of two dispatches.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, channel_rows.wgsl, moments.wgsl,
 // partial_moments.wgsl, statistics.wgsl, pairs/affine.wgsl, run/normalize.wgsl and what it needs.

@@ -1,5 +1,5 @@
 // Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
-// A workgroup owns: a band. Reads: x, gamma, beta, running statistics. Writes: y.
+// A workgroup owns: a run for each thread. Reads: x, gamma, beta, running statistics. Writes: y.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, channel_rows.wgsl, pairs/affine.wgsl,
 // run/normalize.wgsl and what it needs.
 

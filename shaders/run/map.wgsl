@@ -1,9 +1,9 @@
 // Formula: the mapping of a workgroup to a channels-first tensor, outer × channels × inner, whose lines, the
 // values of a channel in a sample, are of any length.
-// A workgroup owns: one split of the samples of a band of runs side by side. A run is a multiple of eight
-// channels in a row: in each sample their lines start and end with a pair of quads, however long they are. What is
-// summed, and y, each thread goes through in a run of its own; dx all threads write side by side, over one run of
-// eight.
+// A workgroup owns: runs, one for each thread, or one that all share. A run is one split of the samples of a multiple of
+// eight channels in a row: in each sample their lines start and end with a pair of quads, however long they are. What
+// is summed, and y, each thread goes through in a run of its own; dx all threads write side by side, over one run of
+// eight channels.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. Channels are a multiple of eight, and a line has a whole pair.
 //

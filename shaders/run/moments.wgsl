@@ -1,7 +1,7 @@
 // Formula: the moments of a run's channels (../moments.wgsl), in groups of pairs, segments of lines, and parts of
 // lines, so that no chain of roundings is long. The pivot starts as the median of medians of values from all over
 // the lines; after each part it may move.
-// A workgroup owns: a band. Reads: x. Writes: nothing.
+// A workgroup owns: a run for each thread. Reads: x. Writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, moments.wgsl, block_moments.wgsl, pairs/moments.wgsl.
 
 // Of each channel's part at hand: sum and squares about its pivot. Of the parts before: count, pivot, sum and

@@ -1,5 +1,5 @@
 // Formula: y over a run (../normalize.wgsl).
-// A workgroup owns: a band. Reads: x, residual. Writes: y.
+// A workgroup owns: a run for each thread. Reads: x, residual. Writes: y.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, pairs/affine.wgsl, pairs/cut.wgsl, pairs/normalize.wgsl
 // and what it needs.
 

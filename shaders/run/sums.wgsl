@@ -1,7 +1,7 @@
 // Formula: Σdz and Σdz·(x − mean) of a run's channels (../gradient_sums.wgsl), in groups of pairs, segments of
 // lines, and parts of lines, so that no chain of roundings is long. Through frozen statistics, which are
 // constants, also dx and dresidual on the way.
-// A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
+// A workgroup owns: a run for each thread. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
 // Needs: params.wgsl, tensor/pairs.wgsl, run/map.wgsl, pairs/cut.wgsl, gradient_sums.wgsl, pairs/affine.wgsl,
 // pairs/gradient_sums.wgsl, pairs/channel_sums.wgsl.
 

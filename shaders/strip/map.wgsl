@@ -88,7 +88,7 @@ fn ordinals_of(column: vec4u) -> vec4u {
 // What there is one of per channel: its first column writes it.
 fn place(w: Strip, q: u32) -> Place {
     let column = columns_of(w, q);
-    let writes = ordinals_of(column) == vec4u() & vec4<bool>(is_there(w, q / 2u));
+    let writes = (ordinals_of(column) == vec4u()) & vec4<bool>(is_there(w, q / 2u));
     return Place(channels_of(column), writes, w.split, 0u);
 }
 

@@ -1,6 +1,9 @@
 //! Which mapping serves a shape on an adapter, and the constants that measurements decided of that.
 
-use super::rounds::{MAX_ROUNDS, rounds_of_lines};
+use super::rounds::{
+    MAX_ROUNDS, most_to_merge, places_of_lines, places_of_strip, rounds_of_lines, rounds_of_strip,
+    rounds_of_tile,
+};
 use super::splits::room_for_partials;
 use super::{Access, Adapter, BLOCK, MAX_COLUMNS, Mapping, Pass, Request};
 use crate::{Layout, Shape};
@@ -193,17 +196,11 @@ impl<'a> Question<'a> {
         if inner > 1 && fewest > 1 {
             return None;
         }
-        let room = room_for_partials(self.adapter, channels as u32);
         let reduces = !self.request.is_elementwise();
         let fewest_rows = if reduces { MIN_STRIP_ROWS } else { MIN_WRITTEN_ROWS };
-        // Each column leaves a partial result, in each piece of the tensor.
-        let fits = |rows: u64| {
-            let pieces = (outer / rows).div_ceil(self.limit / (row * rows));
-            rows * inner == 1 || !reduces || rows * inner * pieces <= room
-        };
         let able = |rows: &u64| {
             let whole = outer.is_multiple_of(*rows) && row * rows <= self.limit;
-            whole && outer / rows >= fewest_rows && fits(*rows)
+            whole && outer / rows >= fewest_rows
         };
         // Lines are columns, and more of them no longer rows.
         let most = if inner == 1 { ENOUGH_PAIRS * even } else { 1 };
@@ -216,7 +213,11 @@ impl<'a> Question<'a> {
             // Short pieces of a row are no better read than by tiles; and of a single pair none may be missing.
             let is_partial = !(row * rows).is_multiple_of(side);
             let long = pairs >= ENOUGH_PAIRS || pairs == whole;
-            let able = worth_it && long && (pairs > 1 || !is_partial);
+            // Each column leaves a partial result of its own.
+            let (partials, places) = (rows * inner, places_of_strip(pairs));
+            let fits =
+                self.can_merge(partials, outer / rows, row * rows, rounds_of_strip(), places);
+            let able = worth_it && long && fits && (pairs > 1 || !is_partial);
             let work = (outer / rows + ROWS_A_MERGE * merges) * whole;
             // A row in pieces is not in order.
             let work = work * if pairs == whole { 4 } else { 5 };
@@ -232,6 +233,18 @@ impl<'a> Question<'a> {
         let (_, _, rows, pairs, merges, is_partial) = strips.min()?;
         let access = if is_partial { Access::Partial } else { Access::Pairs };
         Some(Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, access) })
+    }
+
+    /// Whether a channel's partial results, `partials` a split, find room, and an invocation rounds to merge those of
+    /// `places`. A piece is of as many walks of `length` elements as a binding covers, and has as many splits as an
+    /// invocation needs that has `rounds` for a walk. One for each piece is what there is at least.
+    fn can_merge(&self, partials: u64, walks: u64, length: u64, rounds: u64, places: u64) -> bool {
+        let a_piece = (self.limit / length.max(1)).clamp(1, walks.max(1));
+        let a_turn = partials * a_piece.div_ceil((MAX_ROUNDS / rounds).max(1));
+        let all = a_turn * walks.div_ceil(a_piece);
+        let room = room_for_partials(self.adapter, self.channels as u32);
+        all <= most_to_merge(places) && (all <= room || a_turn == 1)
+            || self.request.is_elementwise()
     }
 
     /// Partial results that an invocation merges for a column in the average: each of the channel's columns has one,
@@ -280,10 +293,7 @@ impl<'a> Question<'a> {
         };
         // Eight lines of x and eight of dy would be more than a core follows at once.
         let sharers = if self.request.sums_gradients() { side } else { 1 };
-        let pieces = outer.div_ceil((self.limit / (channels * inner).max(1)).max(1));
-        let room = room_for_partials(self.adapter, channels as u32);
-        let fits = sharers == 1 || sharers * pieces <= room;
-        if !(able && (whole || cut) && fits && self.starts_at(8)) {
+        if !(able && (whole || cut) && self.starts_at(8)) {
             return None;
         }
         let busy = channels.div_ceil(self.adapter.enough_workgroups());
@@ -291,14 +301,27 @@ impl<'a> Question<'a> {
         while band > FEWEST_BAND_CHANNELS && rounds_of_lines(band, inner, side) > MAX_ROUNDS {
             band /= 2;
         }
-        if rounds_of_lines(band, inner, side) > MAX_ROUNDS || band % 8 != 0 && access == Access::Cut
-        {
+        let rounds = rounds_of_lines(band, inner, side);
+        if rounds > MAX_ROUNDS || band % 8 != 0 && access == Access::Cut {
+            return None;
+        }
+        let (length, places) = (channels * inner, places_of_lines(band, side));
+        if !self.can_merge(sharers, outer, length, rounds, places) {
             return None;
         }
         let line = Choice { sharers, band, ..Choice::of(Mapping::Lines, access) };
-        let short = inner <= SHORT_LINES && self.runs_fill() || access == Access::Cut;
-        let in_runs = || Choice { moments: Mapping::Runs, group: self.run_channels(), ..line };
-        Some(if short { in_runs() } else { line })
+        if !moments {
+            return Some(line);
+        }
+        let group = self.run_channels();
+        let rounds = rounds_of_lines(group, inner, 1);
+        let fits = || self.can_merge(1, outer, length, rounds, places);
+        let in_runs = Choice { moments: Mapping::Runs, group, ..line };
+        match access {
+            Access::Cut => fits().then_some(in_runs),
+            _ if inner <= SHORT_LINES && self.runs_fill() && fits() => Some(in_runs),
+            _ => Some(line),
+        }
     }
 
     /// Whether channels are enough for most invocations to have eight.
@@ -316,17 +339,18 @@ impl<'a> Question<'a> {
             && rounds_of_lines(RUN_CHANNELS, inner, 1) <= MAX_ROUNDS
     }
 
-    /// Channels of a run, a multiple of eight: as many as make the last run no shorter than need be, if there is a run
-    /// for each invocation of a workgroup, and samples are enough to share out what is then fewer runs.
+    /// Channels of a run, a multiple of eight: as many as leave the last run no shorter than by an eighth of all
+    /// channels, if there is a run for each invocation of a workgroup, and samples are enough to share out what is then
+    /// fewer runs.
     fn run_channels(&self) -> u64 {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
         let busy = self.adapter.enough_workgroups() * side * RUN_SAMPLES;
         let most = MAX_RUN_CHANNELS.min(RUN_VALUES / inner).min(channels / side);
         let most = most.min(outer * channels / busy);
-        let of_runs = |n: &u64| channels.next_multiple_of(*n);
+        let little_is_missing = |n: &u64| 8 * channels.next_multiple_of(*n) <= 9 * channels;
         let counts = (1..=most / RUN_CHANNELS).rev().map(|n| n * RUN_CHANNELS);
-        counts.min_by_key(of_runs).unwrap_or(RUN_CHANNELS)
+        counts.into_iter().find(little_is_missing).unwrap_or(RUN_CHANNELS)
     }
 
     /// Lines of any length, where there is a run for each of a few invocations, and it has a pair for each, since
@@ -339,8 +363,13 @@ impl<'a> Question<'a> {
             && (inner >= SHORT_LINE || self.swept().is_none())
             && self.has_runs()
             && channels * inner <= self.limit;
-        let run = Choice::of(Mapping::Runs, Access::Pairs);
-        (able && self.starts_at(8)).then(|| Choice { group: self.run_channels(), ..run })
+        if !(able && self.starts_at(8)) {
+            return None;
+        }
+        let group = self.run_channels();
+        let rounds = rounds_of_lines(group, inner, 1);
+        let fits = self.can_merge(1, self.outer, channels * inner, rounds, group);
+        fits.then_some(Choice { group, ..Choice::of(Mapping::Runs, Access::Pairs) })
     }
 
     /// Columns of any number, of whole channels.
@@ -350,7 +379,8 @@ impl<'a> Question<'a> {
         let rows = if inner == 1 { rows_in_one(outer, channels) } else { 1 };
         let group = if rows > 1 { channels } else { tile_group(channels, inner) };
         let line = channels * inner * rows;
-        let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * self.adapter.full_workgroup() as u64;
+        let side = self.adapter.full_workgroup() as u64;
+        let narrow = MAX_COLUMNS <= MAX_QUADS * 4 * side;
         let memory = MAX_COLUMNS * 16 <= self.adapter.max_workgroup_memory as u64;
         let able = narrow
             && memory
@@ -358,9 +388,14 @@ impl<'a> Question<'a> {
             && line >= MIN_TILE_COLUMNS
             && line <= self.limit
             && outer / rows >= BLOCK;
+        let fits = || {
+            let (rounds, places) =
+                (rounds_of_tile(group * inner * rows, side), group.div_ceil(side));
+            self.can_merge(1, (outer / rows).div_ceil(BLOCK), line * BLOCK, rounds, places)
+        };
         let all_quads = group >= channels || (group * inner).is_multiple_of(4);
         let access = if all_quads { self.access(line) } else { Access::Scalar };
-        able.then_some(Choice { rows, group, ..Choice::of(Mapping::Tiles, access) })
+        (able && fits()).then_some(Choice { rows, group, ..Choice::of(Mapping::Tiles, access) })
     }
 }
 

@@ -56,7 +56,7 @@ impl Geometry {
     /// As many as are fast.
     fn best_splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks, units: u64) -> u64 {
         let Walks { across, owned, walk, turns, .. } = *walks;
-        let room = room_for_partials(adapter, self.shape.channels()) / self.partials_a_split();
+        let room = self.most_partials(adapter) / self.partials_a_split();
         let groups = across.div_ceil(owned).max(1);
         let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
         let busy = adapter.enough_workgroups().div_ceil(groups);

@@ -253,9 +253,9 @@ fn every_slot_is_filled_by_one_piece_and_split() {
     });
 }
 
-/// As many as lavapipe lets all loops of an invocation have together, less those for partial results and pivots.
-/// What is counted here are pairs, blocks and rows, the groups that these are summed in, and the rounds in which a
-/// loop finds that it has no more work.
+/// As many as lavapipe lets all loops of an invocation have together, less those for pivots. What is counted here are
+/// pairs, blocks and rows, the groups that these are summed in, the rounds in which a loop finds that it has no more
+/// work, and partial results that are merged.
 #[test]
 fn no_invocation_loops_for_too_long() {
     let rounds = |plan: &Plan, step: &Step| {
@@ -277,11 +277,27 @@ fn no_invocation_loops_for_too_long() {
             (Mapping::Runs, _) => units * p.group as u64 * line(pairs(1)),
         }
     };
+    let merges = |plan: &Plan, step: &Step| {
+        let places = match (step.mapping, step.kernel) {
+            (_, Kernel::ForwardMoments | Kernel::BackwardSums | Kernel::Inference) => 0,
+            (Mapping::Rows | Mapping::Columns, _) => 1,
+            (Mapping::Tiles, _) => step.params.group.div_ceil(plan.workgroup),
+            (Mapping::Strips, _) => 2 * plan.pairs,
+            (Mapping::Lines, _) => step.params.group + step.params.group.div_ceil(plan.workgroup),
+            (Mapping::Runs, _) => step.params.group,
+        };
+        let slots = (plan.slots / plan.lanes) as u64;
+        // In groups of eight, each of which finds its end.
+        places as u64 * (slots + slots.div_ceil(8) * 2)
+    };
     let check = |adapter: &Adapter, shape: Shape, request: &Request<'_>, plan: &Plan| {
-        for step in plan.steps.iter().filter(|_| adapter.is_cpu) {
+        // Bindings of a few kilobytes would leave more pieces to merge than any device has.
+        let is_real = adapter.is_cpu && adapter.max_binding >= LAVAPIPE.max_binding;
+        for step in plan.steps.iter().filter(|_| is_real) {
             let merges_only = step.kernel == Kernel::BackwardInput && !request.walks_twice();
-            let rounds = rounds(plan, step);
-            assert!(rounds <= 56_000 || merges_only, "{shape} {request:?}: {rounds} in {step:?}");
+            let walks = if merges_only { 0 } else { rounds(plan, step) };
+            let rounds = walks + merges(plan, step);
+            assert!(rounds <= 65_000, "{shape} {request:?}: {rounds} in {step:?}");
         }
     };
     plans(check);

@@ -87,7 +87,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(3, 24, 4_500),
         // Short ones, whose moments are taken in runs, in seven bands as wide as any.
         Shape::ncl(8, 200, 132),
-        // Long ones that end anywhere in a pair, in bands of 16 channels, and of which there are too few for moments.
+        // Long ones that end anywhere in a pair, in bands of 32 channels, and of which there are too few for moments.
         Shape::ncl(3, 136, 1_003),
         Shape::ncl(8, 12, 1_006),
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
@@ -100,7 +100,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 40, 49),
         Shape::ncl(40, 48, 17),
         Shape::ncl(4, 72, 33),
-        Shape::ncl(18, 40, 1_001),
+        Shape::ncl(18, 40, 999),
         Shape::ncl(8, 40, 8_203),
         Shape::ncl(131, 376, 33),
         Shape::ncl(45, 24, 65),
@@ -141,13 +141,14 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 11] = [
+pub const SOME: [Shape; 12] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),
     Shape::channels_last(333, 7),
     Shape::channels_last(520, 32),
+    Shape::nc(330, 24),
     Shape::ncl(66, 64, 3),
     Shape::ncl(8, 20, 132),
     Shape::ncl(8, 40, 35),

@@ -4,14 +4,14 @@ use crate::cases::Random;
 use crate::device::{self, OnEach};
 use crate::tolerance;
 use half::{bf16, f16};
-use wgpu_batchnorm::plan::{Adapter, Kernel, Pass, Plan, Request};
+use wgpu_batchnorm::plan::{Access, Adapter, Kernel, Pass, Plan, Request};
 use wgpu_batchnorm::{
     Activation, Backward, BatchNorm, BatchNormDescriptor, BufferRange, Context, Element, Error,
     Extras, Forward, Gradients, Inference, Momentum, Row, Saved, Shape, State, Training, Weights,
     wgpu,
 };
 
-const SHAPES: [Shape; 9] = [
+const SHAPES: [Shape; 11] = [
     Shape::ncl(2, 5, 31),
     Shape::ncl(4, 6, 49),
     Shape::ncl(2, 2, 3_001),
@@ -22,6 +22,9 @@ const SHAPES: [Shape; 9] = [
     Shape::channels_last(1_040, 32),
     Shape::ncl(8, 20, 260),
     Shape::ncl(8, 21, 131),
+    // Lines that end anywhere; rows of which some threads have no last pair.
+    Shape::ncl(16, 8, 1_003),
+    Shape::nc(330, 24),
 ];
 
 fn adapters(context: &Context) -> [Adapter; 3] {
@@ -36,7 +39,7 @@ fn adapters(context: &Context) -> [Adapter; 3] {
     ]
 }
 
-/// A layer for each mapping and path.
+/// A layer for each mapping and path, and for those that mask what is not there.
 fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
     static LAYERS: OnEach<Vec<(BatchNorm, Shape)>> = OnEach::new();
     LAYERS.get_or_init(|| {
@@ -48,13 +51,14 @@ fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
             for shape in SHAPES {
                 let plan = Plan::new(&adapter, shape, &Request::new(Pass::Backward, &[]));
                 let plan = plan.expect("a plan");
-                if !seen.contains(&(plan.mapping, plan.path)) {
-                    seen.push((plan.mapping, plan.path));
+                let masks = matches!(plan.access, Access::Cut | Access::Partial);
+                if !seen.contains(&(plan.mapping, plan.path, masks)) {
+                    seen.push((plan.mapping, plan.path, masks));
                     layers.push((bn.with_descriptor(descriptor).expect("a layer"), shape));
                 }
             }
         }
-        assert_eq!(layers.len(), 9, "all of them: {seen:?}");
+        assert_eq!(layers.len(), 11, "all of them: {seen:?}");
         layers
     })
 }

@@ -450,6 +450,9 @@ fn strips() -> Vec<Planned> {
         planned(Tiles, 0, Shape::nc(256, 2_368)),
         planned(Tiles, 0, Shape::nc(131, 64)),
         planned(TilePieces, 0, Shape::channels_last(2_000, 64)),
+        // Of which some threads have no last pair.
+        planned(Tiles, 0, Shape::nc(67, 1_000)),
+        planned(TilePieces, 0, Shape::channels_last(990, 24)),
         // Quads of several channels, one of which counts batches, and of lines.
         planned(Tiles, 0, Shape::channels_last(66_560, 3)),
         planned(TilePieces, 0, Shape::channels_last(2_080, 12)),
@@ -472,6 +475,11 @@ fn lines() -> Vec<Planned> {
         // The last band shares its channels with none.
         planned(Tiles, 0, Shape::ncl(3, 24, 1_060)),
         planned(TilePieces, 0, Shape::ncl(40, 12, 516)),
+        // That end anywhere; in bands of 32; of too few channels for moments; and in pieces.
+        planned(Tiles, 0, Shape::ncl(16, 8, 1_003)),
+        planned(Tiles, 0, Shape::ncl(3, 136, 1_001)),
+        planned(Tiles, 0, Shape::ncl(8, 12, 1_006)),
+        planned(TilePieces, 0, Shape::ncl(17, 8, 1_005)),
     ]
 }
 
@@ -480,11 +488,11 @@ fn runs() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(8, 40, 49)),
         (Tiles, Case { mean: 1e4, ..Case::new(Shape::ncl(40, 48, 35)) }),
         planned(Tiles, 0, Shape::ncl(9, 72, 33)),
-        planned(Tiles, 0, Shape::ncl(17, 40, 1_001)),
+        planned(Tiles, 0, Shape::ncl(17, 40, 999)),
         // The last piece has one sample.
         planned(TilePieces, 0, Shape::ncl(41, 40, 49)),
-        // Three of eight splits are empty.
-        planned(Tiles, 0, Shape::ncl(10, 40, 6_555)),
+        // Of so few channels that a workgroup has runs of several splits.
+        planned(Tiles, 0, Shape::ncl(45, 24, 65)),
         planned(WideTiles, 0, Shape::ncl(8, 264, 65)),
         // Of two segments a line.
         planned(Tiles, 0, Shape::ncl(8, 40, 8_203)),

@@ -239,8 +239,8 @@ fn runs_have_channels_enough_to_be_long() {
     assert_eq!(channels(Shape::ncl(64, 2_048, 49)), 32);
     assert_eq!(channels(Shape::ncl(64, 768, 81)), 24);
     assert_eq!(channels(Shape::ncl(64, 2_048, 169)), 8);
-    // Of 32, the last would have 16.
-    assert_eq!(channels(Shape::ncl(512, 336, 49)), 24);
+    // Of 32, the last would have 16, and of 24 in the end too few.
+    assert_eq!([336, 264, 272].map(|n| channels(Shape::ncl(512, n, 49))), [32, 32, 32]);
     // Samples are few.
     assert_eq!(channels(Shape::ncl(16, 2_048, 49)), 16);
     let kernels = |shape, pass| {
@@ -322,6 +322,6 @@ fn many_pieces_are_not_split() {
     };
     for (channels, mapping) in [(1_022, Mapping::Tiles), (1_024, Mapping::Strips)] {
         let splits = |rows| splits(rows, channels, mapping);
-        assert_eq!([splits(250), splits(250 * 64)], [4, 1]);
+        assert_eq!([splits(250), splits(250 * 50)], [4, 1]);
     }
 }
