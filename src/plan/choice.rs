@@ -198,41 +198,33 @@ impl<'a> Question<'a> {
         }
         let reduces = !self.request.is_elementwise();
         let fewest_rows = if reduces { MIN_STRIP_ROWS } else { MIN_WRITTEN_ROWS };
-        let able = |rows: &u64| {
+        let divides = |rows: &u64| {
             let whole = outer.is_multiple_of(*rows) && row * rows <= self.limit;
             whole && outer / rows >= fewest_rows
         };
         // Lines are columns, and more of them no longer rows.
         let most = if inner == 1 { ENOUGH_PAIRS * even } else { 1 };
-        let rows = (1..=most / fewest).map(|n| n * fewest).filter(able);
-        let strips = rows.filter_map(|rows| {
-            let whole = (row * rows).div_ceil(side);
+        let strips = (1..=most / fewest).map(|n| n * fewest).filter(divides).filter_map(|rows| {
+            let (length, walks) = (row * rows, outer / rows);
+            let whole = length.div_ceil(side);
             let pairs = self.strip_pairs(whole);
             let merges = self.strip_merges(rows, pairs);
-            let worth_it = !reduces || outer / rows >= ROWS_A_MERGE * merges;
+            let worth_it = !reduces || walks >= ROWS_A_MERGE * merges;
             // Short pieces of a row are no better read than by tiles; and of a single pair none may be missing.
-            let is_partial = !(row * rows).is_multiple_of(side);
-            let long = pairs >= ENOUGH_PAIRS || pairs == whole;
+            let is_partial = !length.is_multiple_of(side);
+            let long = pairs >= ENOUGH_PAIRS || pairs == whole && (pairs > 1 || !is_partial);
             // Each column leaves a partial result of its own.
             let (partials, places) = (rows * inner, places_of_strip(pairs));
-            let fits =
-                self.can_merge(partials, outer / rows, row * rows, rounds_of_strip(), places);
-            let able = worth_it && long && fits && (pairs > 1 || !is_partial);
-            let work = (outer / rows + ROWS_A_MERGE * merges) * whole;
+            let fits = self.can_merge(partials, walks, length, rounds_of_strip(), places);
             // A row in pieces is not in order.
-            let work = work * if pairs == whole { 4 } else { 5 };
-            able.then_some((
-                ENOUGH_PAIRS.saturating_sub(pairs),
-                work,
-                rows,
-                pairs,
-                merges,
-                is_partial,
-            ))
+            let slower = if pairs == whole { 4 } else { 5 };
+            let work = (walks + ROWS_A_MERGE * merges) * whole * slower;
+            let rank = (ENOUGH_PAIRS.saturating_sub(pairs), work, rows);
+            let access = if is_partial { Access::Partial } else { Access::Pairs };
+            let strip = Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, access) };
+            (worth_it && long && fits).then_some((rank, strip))
         });
-        let (_, _, rows, pairs, merges, is_partial) = strips.min()?;
-        let access = if is_partial { Access::Partial } else { Access::Pairs };
-        Some(Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, access) })
+        strips.min_by_key(|&(rank, _)| rank).map(|(_, strip)| strip)
     }
 
     /// Whether a channel's partial results, `partials` a split, find room, and an invocation rounds to merge those of
@@ -339,9 +331,9 @@ impl<'a> Question<'a> {
             && rounds_of_lines(RUN_CHANNELS, inner, 1) <= MAX_ROUNDS
     }
 
-    /// Channels of a run, a multiple of eight: as many as leave the last run no shorter than by an eighth of all
-    /// channels, if there is a run for each invocation of a workgroup, and samples are enough to share out what is then
-    /// fewer runs.
+    /// Channels of a run, a multiple of eight: as many as are allowed where what the last run lacks is no more than an
+    /// eighth of all channels, there is a run for each invocation of a workgroup, and samples are enough to share out
+    /// what is then fewer runs.
     fn run_channels(&self) -> u64 {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
@@ -349,8 +341,8 @@ impl<'a> Question<'a> {
         let most = MAX_RUN_CHANNELS.min(RUN_VALUES / inner).min(channels / side);
         let most = most.min(outer * channels / busy);
         let little_is_missing = |n: &u64| 8 * channels.next_multiple_of(*n) <= 9 * channels;
-        let counts = (1..=most / RUN_CHANNELS).rev().map(|n| n * RUN_CHANNELS);
-        counts.into_iter().find(little_is_missing).unwrap_or(RUN_CHANNELS)
+        let mut counts = (1..=most / RUN_CHANNELS).rev().map(|n| n * RUN_CHANNELS);
+        counts.find(little_is_missing).unwrap_or(RUN_CHANNELS)
     }
 
     /// Lines of any length, where there is a run for each of a few invocations, and it has a pair for each, since

@@ -151,22 +151,19 @@ impl Variant {
         };
         use {Access::*, Element::F32, Words::*};
         let tensor: &[&str] = match (self.access, self.element, self.words) {
-            (Pairs | Halves | Cut | Partial, F32, Bits32) => {
-                wgsl!("words/pair_f32", "tensor/pairs")
-            }
-            (Pairs | Halves | Cut | Partial, F32, Bits64) => {
-                wgsl!("words/pair_f32_64", "tensor/pairs")
-            }
-            (Pairs | Halves | Cut | Partial, _, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
-            (Pairs | Halves | Cut | Partial, _, Bits64) => {
-                wgsl!("words/pair_half_64", "tensor/pairs")
-            }
             (Vec4, F32, Bits32) => wgsl!("words/f32", "tensor/vec4"),
             (Vec4, F32, Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
             (Vec4, _, Bits32) => wgsl!("words/half", "tensor/vec4"),
             (Vec4, _, Bits64) => wgsl!("words/half_64", "tensor/vec4"),
             (Scalar, F32, _) => wgsl!("tensor/scalar"),
             (Scalar, _, _) => wgsl!("tensor/scalar_half"),
+            // What of pairs may be missing, or of another channel, the mapping knows.
+            (Pairs | Halves | Cut | Partial, element, words) => match (element, words) {
+                (F32, Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
+                (F32, Bits64) => wgsl!("words/pair_f32_64", "tensor/pairs"),
+                (_, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
+                (_, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
+            },
         };
         let mapping: &[&str] = match self.mapping {
             Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),

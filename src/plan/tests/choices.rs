@@ -54,8 +54,8 @@ fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
 }
 
-/// Rows, or a few of them, that are whole pairs, if of all invocations but for the last; rows enough for pivots, and for
-/// what each column has to merge; tensors that start at whole pairs.
+/// Rows, or a few of them, that are whole pairs, as many for each invocation, or one less for the last of these; rows
+/// enough for pivots, and for what each column has to merge; tensors that start at whole pairs.
 #[test]
 fn strips_are_for_rows_of_whole_pairs() {
     let plan = |adapter, shape, offset: u64| {
@@ -239,8 +239,9 @@ fn runs_have_channels_enough_to_be_long() {
     assert_eq!(channels(Shape::ncl(64, 2_048, 49)), 32);
     assert_eq!(channels(Shape::ncl(64, 768, 81)), 24);
     assert_eq!(channels(Shape::ncl(64, 2_048, 169)), 8);
-    // Of 32, the last would have 16, and of 24 in the end too few.
-    assert_eq!([336, 264, 272].map(|n| channels(Shape::ncl(512, n, 49))), [32, 32, 32]);
+    // The last run may lack some, but no more than an eighth of all.
+    assert_eq!([336, 264, 376].map(|n| channels(Shape::ncl(512, n, 49))), [32, 32, 32]);
+    assert_eq!(channels(Shape::ncl(512, 136, 49)), 16);
     // Samples are few.
     assert_eq!(channels(Shape::ncl(16, 2_048, 49)), 16);
     let kernels = |shape, pass| {
