@@ -9,6 +9,7 @@ use wgpu_batchnorm::plan::{Adapter, Pass, Plan, Request};
 fn an_empty_batch_is_planned_whatever_a_binding_covers() {
     let adapter = Adapter {
         is_cpu: false,
+        cores: 2,
         tiles_from: 0,
         subgroup: 32,
         max_binding: 128,

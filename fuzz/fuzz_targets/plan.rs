@@ -47,6 +47,7 @@ impl<'a> Arbitrary<'a> for Input {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let adapter = Adapter {
             is_cpu: u.arbitrary()?,
+            cores: number32(u)?,
             tiles_from: number(u)?,
             subgroup: number32(u)?,
             max_binding: number(u)?,

@@ -5,11 +5,17 @@ use crate::Element;
 /// Workgroup memory of the largest reduction: a count and three vectors.
 pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 
+/// Cores that a software adapter's plans know: lavapipe has no more threads (Mesa 22.3).
+const MIN_CORES: u32 = 4;
+const MAX_CORES: u32 = 32;
+
 /// What of an adapter the plan depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adapter {
     /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.
     pub is_cpu: bool,
+    /// Cores that a software adapter runs on; of no account on a GPU. Up to four have the same plans.
+    pub cores: u32,
     /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles. Smaller ones
     /// stay in the caches whatever the order, and the kernels for these take seconds to compile.
     pub tiles_from: u64,
@@ -28,10 +34,12 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// From what wgpu reports of a device.
+    /// From what wgpu reports of a device, and the standard library of the machine's cores.
     pub fn new(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Self {
         Self {
             is_cpu: info.device_type == wgpu::DeviceType::Cpu,
+            cores: std::thread::available_parallelism()
+                .map_or(MIN_CORES, |cores| cores.get().min(MAX_CORES as usize) as u32),
             tiles_from: 1 << 18,
             subgroup: info.subgroup_max_size.clamp(4, 128),
             max_binding: limits.max_storage_buffer_binding_size,
@@ -49,6 +57,7 @@ impl Adapter {
         let narrowest = device.narrowest_workgroup().clamp(4, 128);
         Self {
             is_cpu: self.is_cpu,
+            cores: self.cores,
             tiles_from: self.tiles_from,
             subgroup: self.subgroup.clamp(narrowest, 128),
             max_binding: self.max_binding.min(device.max_binding),
@@ -87,14 +96,20 @@ impl Adapter {
         if self.is_cpu { self.subgroup } else { 1 }
     }
 
+    /// Cores that work is shared out to. Few ones are at work on as many workgroups of a dispatch as
+    /// four are, in turn.
+    pub(super) fn shared_cores(&self) -> u64 {
+        self.cores.clamp(MIN_CORES, MAX_CORES) as u64
+    }
+
     /// Workgroups from which on the adapter is busy, so that channels need not be split.
     pub(super) fn enough_workgroups(&self) -> u64 {
-        if self.is_cpu { 8 } else { 256 }
+        if self.is_cpu { 2 * self.shared_cores() } else { 256 }
     }
 
     /// Workgroups to aim at where channels are split.
     pub(super) fn wanted_workgroups(&self) -> u64 {
-        if self.is_cpu { 64 } else { 512 }
+        if self.is_cpu { 16 * self.shared_cores() } else { 512 }
     }
 }
 

@@ -31,7 +31,7 @@ const MIN_STRIP_ROWS: u64 = 64;
 const MIN_WRITTEN_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
 /// half a dozen and more.
-const ROWS_A_MERGE: u64 = 8;
+pub(super) const ROWS_A_MERGE: u64 = 8;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side, at most.
 pub(crate) const BAND_CHANNELS: u64 = 32;
 /// The same where bands would be too few to be busy, down to.

@@ -1,6 +1,7 @@
 //! Over how many workgroups a channel is split. The constants that measurements decided of that are here.
 
 use super::geometry::{Geometry, Runs};
+use super::choice::ROWS_A_MERGE;
 use super::{Adapter, Kernel, Mapping, PARTIAL_ROWS, row_stride};
 
 /// Most partials of a channel.
@@ -25,6 +26,8 @@ const MIN_ROWS: u64 = 128;
 /// n² times as many rows of a strip or tile, for each partial of a split that is merged for a column, are split over
 /// about n workgroups.
 const ROWS_TO_SPLIT: u64 = 256;
+/// Splits that are not too many for any rows that are split at all.
+const FEW_SPLITS: u64 = 4;
 
 /// What is there to be split.
 #[derive(Clone, Copy)]
@@ -78,23 +81,27 @@ impl Geometry {
             }
             _ if groups >= adapter.enough_workgroups() => 1,
             (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
-            // Each workgroup merges all partials of its columns, each as much work as half a dozen rows and more. A
-            // multiple of four workgroups, since few of them on few cores leave some of these idle in the end. Where
-            // a split leaves many partials, of two, if there would be one to three, and else as many as there are.
             (_, Mapping::Tiles | Mapping::Strips) => {
-                let balanced = (walk / (ROWS_TO_SPLIT * self.merges)).isqrt().max(1);
-                let multiple = match self.merges {
-                    1 => 4 >> groups.trailing_zeros().min(2),
-                    _ if groups < adapter.enough_workgroups() / 2 => {
-                        2 >> groups.trailing_zeros().min(1)
-                    }
-                    _ => 1,
-                };
-                balanced.next_multiple_of(multiple).min(room / turns)
+                self.swept_splits(adapter, groups, walk).min(room / turns)
             }
             _ => room.min(MAX_SLOTS) / turns,
         };
         wanted.div_ceil(groups).min(units).min(most).max(1)
+    }
+
+    /// The same of `groups` strips or tiles side by side, of `walk` rows. Each workgroup merges all partials of its
+    /// columns, each of them as much work as a few rows, so that n splits together have n² times the work of one to
+    /// merge: little of all, or no more than the rows of one split, where cores would have nothing to do. In the end
+    /// each core has as many workgroups; half of them, where a split leaves many partials.
+    fn swept_splits(&self, adapter: &Adapter, groups: u64, walk: u64) -> u64 {
+        let little = (walk / (ROWS_TO_SPLIT * self.merges)).isqrt();
+        let most = (walk / (ROWS_A_MERGE * self.merges)).isqrt();
+        let cores = adapter.shared_cores();
+        let cores = if self.merges == 1 { cores } else { cores / 2 };
+        let splits = cores.div_ceil(groups).min(most).max(little).max(1);
+        let is_few = self.merges == 1 || groups < adapter.shared_cores();
+        let even = if is_few { splits.next_multiple_of(cores / gcd(cores, groups)) } else { splits };
+        if even <= most.max(FEW_SPLITS) { even } else { splits }
     }
 
     /// The same of runs, where `room` splits have room for partials.
@@ -117,4 +124,8 @@ impl Geometry {
         };
         splits.clamp(1, walk.max(1))
     }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

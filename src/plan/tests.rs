@@ -9,6 +9,7 @@ use super::*;
 
 const GPU: Adapter = Adapter {
     is_cpu: false,
+    cores: 2,
     tiles_from: 0,
     subgroup: 32,
     max_binding: 128 << 20,
@@ -25,7 +26,9 @@ const TINY: Adapter = Adapter { max_binding: 4096, max_workgroups: 50, ..LAVAPIP
 const LARGE: Adapter = Adapter { tiles_from: 1 << 18, ..LAVAPIPE };
 /// Whose workgroup memory decides how large a workgroup is.
 const FORGETFUL: Adapter = Adapter { max_workgroup_memory: 1_000, ..GPU };
-const ADAPTERS: [Adapter; 5] = [GPU, LAVAPIPE, NO_TILES, TINY, FORGETFUL];
+/// Work for each of which must be found.
+const MANY_CORES: Adapter = Adapter { cores: 24, ..LAVAPIPE };
+const ADAPTERS: [Adapter; 6] = [GPU, LAVAPIPE, NO_TILES, TINY, FORGETFUL, MANY_CORES];
 const PASSES: [Pass; 4] = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
 
 /// The least that is a strip of lines on some adapters.

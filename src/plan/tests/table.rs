@@ -15,7 +15,8 @@ fn plans_are_those_of_the_table() {
     let lines = [Shape::ncl(1, 1, 1 << 26), Shape::ncl(5, 3, 1_001), Shape::ncl(31, 5, 3)];
     let shapes: Vec<Shape> = maps.chain(rows).chain(lines).collect();
     let mut table = String::new();
-    for (adapter, name) in [(GPU, "GPU"), (LARGE, "software")] {
+    let sixteen = Adapter { cores: 16, ..LARGE };
+    for (adapter, name) in [(GPU, "GPU"), (LARGE, "software"), (sixteen, "16 cores")] {
         for pass in [Pass::Training, Pass::Inference, Pass::Backward] {
             for &shape in &shapes {
                 let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
