@@ -8,6 +8,9 @@ struct Params {
     // Extent of the piece: outer × channels × inner (channels first), or outer rows × channels.
     outer: u32,
     channels: u32,
+    // After how many of these the channels of the tensor repeat, where several samples are taken as one (line and run
+    // mapping).
+    period: u32,
     inner: u32,
     // Elements from one outer index to the next.
     outer_stride: u32,
@@ -82,6 +85,8 @@ override KEPT: u32 = 0u;
 // Whether the quads of a pair may be of two channels, and whether elements of a quad may (line mapping).
 override HALVES: bool = false;
 override CUT: bool = false;
+// Whether channels repeat in a sample, which then is several (line and run mapping).
+override REPEATED: bool = false;
 // Whether the last pair of a thread may be beyond the last column (strip mapping).
 override PARTIAL: bool = false;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.

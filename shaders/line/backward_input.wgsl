@@ -20,7 +20,9 @@ fn backward_input(
     if records(place(b, 0u)) {
         for (var k = thread; k < channels_of(b); k += WORKGROUP) {
             let p = place(b, k);
-            record_gradients(p, statistics(p), whole(add_partials(p)));
+            if !REPEATED || records(p) {
+                record_gradients(p, statistics(p), whole(add_partials(p)));
+            }
         }
     }
     if differentiates() {

@@ -22,7 +22,7 @@ fn backward_sums(
     sum_gradients(b, thread);
     for (var k = 0u; k < channels_of(b); k++) {
         var p = place(b, k);
-        p.split = b.split * WORKGROUP + thread;
+        p.split = p.split * WORKGROUP + thread;
         set_partial(p, sums_of(k));
     }
 }

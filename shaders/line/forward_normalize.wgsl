@@ -23,8 +23,10 @@ fn forward_normalize(
     if records(place(b, 0u)) {
         for (var k = thread; k < channels_of(b); k += WORKGROUP) {
             let p = place(b, k);
-            let m = merge_partials(p);
-            record(p, m, merged_normalizer(p, m));
+            if !REPEATED || records(p) {
+                let m = merge_partials(p);
+                record(p, m, merged_normalizer(p, m));
+            }
         }
     }
     for (var k = 0u; k < channels_of(b); k++) {

@@ -79,9 +79,14 @@ fn pair_from(i: u32) -> u32 {
     return pair_of(i + 7u);
 }
 
-// Of the band's channel `k`.
+// Of the band's channel `k`. Where channels repeat, each time is a split of its own.
 fn place(b: Band, k: u32) -> Place {
-    return Place(b.channel + k, b.split, 0u);
+    let c = b.channel + k;
+    if REPEATED {
+        let times = params.channels / params.period;
+        return Place(c % params.period, b.split * times + c / params.period, 0u);
+    }
+    return Place(c, b.split, 0u);
 }
 
 // Of the channel that a thread sums: the `k`-th of its band. Where every second line starts in the middle of

@@ -72,9 +72,14 @@ struct Place {
     lane: u32,
 }
 
-// Of the run's channel `k`.
+// Of the run's channel `k`. Where channels repeat, each time is a split of its own.
 fn place(r: Run, k: u32) -> Place {
-    return Place(r.channel + k, r.split, 0u);
+    let c = r.channel + k;
+    if REPEATED {
+        let times = params.channels / params.period;
+        return Place(c % params.period, r.split * times + c / params.period, 0u);
+    }
+    return Place(c, r.split, 0u);
 }
 
 fn is_live(p: Place) -> bool {

@@ -56,7 +56,7 @@ const MIN_RUN_LINE: u64 = 16;
 /// Inner extents from which on lines that end anywhere are shared: the pair at their end, which one invocation has, is
 /// little of their work.
 const LONG_LINE: u64 = 1_000;
-/// Workgroups whose invocations have a run each, at least.
+/// Workgroups whose invocations have a run each, at least, where they might as well keep their values.
 const FEW_RUNS: u64 = 2;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;
@@ -69,6 +69,8 @@ pub(super) struct Choice {
     pub access: Access,
     /// Short rows of the tensor that are one of a strip or tile.
     pub rows: u64,
+    /// Samples that are one of as many times the channels, which repeat, in lines and runs.
+    pub samples: u64,
     /// Channels of a tile, or of a run that an invocation has for itself.
     pub group: u64,
     /// Channels of a band of lines that invocations share.
@@ -93,6 +95,7 @@ impl Choice {
             moments: mapping,
             access,
             rows: 1,
+            samples: 1,
             group: 0,
             band: 0,
             pairs: 0,
@@ -107,10 +110,11 @@ struct Question<'a> {
     adapter: &'a Adapter,
     request: &'a Request<'a>,
     layout: Layout,
-    /// Extents of the tensor.
+    /// Extents of the tensor, of which `samples` are one.
     outer: u64,
     channels: u64,
     inner: u64,
+    samples: u64,
     /// Elements that a binding covers.
     limit: u64,
 }
@@ -124,6 +128,7 @@ impl<'a> Question<'a> {
             outer: shape.outer(),
             channels: shape.channels() as u64,
             inner: shape.inner(),
+            samples: 1,
             limit: adapter.elements_a_binding(request.element),
         }
     }
@@ -175,11 +180,34 @@ impl<'a> Question<'a> {
         if !self.adapter.is_cpu || self.request.weighted {
             return None;
         }
-        self.line().or_else(|| self.run()).or_else(|| self.swept())
+        let large = self.is_large();
+        let strip = || large.then(|| self.strip()).flatten();
+        let tile = || large.then(|| self.tile()).flatten();
+        // Short lines are faster as columns, where they may be.
+        if self.inner < SHORT_LINE
+            && let Some(swept) = strip().or_else(tile)
+        {
+            return Some(swept);
+        }
+        let several = || self.several_samples().and_then(|question| question.along_lines());
+        self.along_lines().or_else(strip).or_else(several).or_else(tile)
     }
 
-    fn swept(&self) -> Option<Choice> {
-        self.is_large().then(|| self.strip().or_else(|| self.tile())).flatten()
+    fn along_lines(&self) -> Option<Choice> {
+        let choice = self.line().or_else(|| self.run())?;
+        Some(Choice { samples: self.samples, ..choice })
+    }
+
+    /// As few samples as one as have a multiple of eight channels then.
+    fn several_samples(&self) -> Option<Self> {
+        let Self { outer, channels, .. } = *self;
+        let samples = RUN_CHANNELS >> channels.trailing_zeros().min(RUN_CHANNELS.ilog2());
+        (samples > 1 && outer.is_multiple_of(samples)).then(|| Self {
+            outer: outer / samples,
+            channels: channels * samples,
+            samples,
+            ..*self
+        })
     }
 
     /// Columns of which each invocation has as many pairs, or but for the last: short rows of the tensor, as many as
@@ -234,7 +262,7 @@ impl<'a> Question<'a> {
         let a_piece = (self.limit / length.max(1)).clamp(1, walks.max(1));
         let a_turn = partials * a_piece.div_ceil((MAX_ROUNDS / rounds).max(1));
         let all = a_turn * walks.div_ceil(a_piece);
-        let room = room_for_partials(self.adapter, self.channels as u32);
+        let room = room_for_partials(self.adapter, (self.channels / self.samples) as u32);
         all <= most_to_merge(places) && (all <= room || a_turn == 1)
             || self.request.is_elementwise()
     }
@@ -267,10 +295,12 @@ impl<'a> Question<'a> {
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
-        let frozen = self.request.pass == Pass::BackwardFrozen;
+        let frozen = self.request.pass == Pass::BackwardFrozen && self.request.sums_gradients();
         let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
         let moments = self.request.pass == Pass::Training;
-        let cut = !frozen && inner >= LONG_LINE && (!moments || self.has_runs());
+        // Their own threads know channels that do not repeat.
+        let in_runs = moments && (!whole || self.samples > 1);
+        let cut = !frozen && inner >= LONG_LINE;
         let able = inner >= 16 * side
             && LINE_INVOCATIONS.contains(&side)
             && (2 * channels > side || self.request.is_elementwise())
@@ -285,7 +315,7 @@ impl<'a> Question<'a> {
         };
         // Eight lines of x and eight of dy would be more than a core follows at once.
         let sharers = if self.request.sums_gradients() { side } else { 1 };
-        if !(able && (whole || cut) && self.starts_at(8)) {
+        if !(able && (whole || cut) && self.starts_at(8) && (!in_runs || self.has_runs())) {
             return None;
         }
         let busy = channels.div_ceil(self.adapter.enough_workgroups());
@@ -298,7 +328,7 @@ impl<'a> Question<'a> {
             return None;
         }
         let (length, places) = (channels * inner, places_of_lines(band, side));
-        if !self.can_merge(sharers, outer, length, rounds, places) {
+        if !self.can_merge(sharers * self.samples, outer, length, rounds, places) {
             return None;
         }
         let line = Choice { sharers, band, ..Choice::of(Mapping::Lines, access) };
@@ -307,11 +337,11 @@ impl<'a> Question<'a> {
         }
         let group = self.run_channels();
         let rounds = rounds_of_lines(group, inner, 1);
-        let fits = || self.can_merge(1, outer, length, rounds, places);
-        let in_runs = Choice { moments: Mapping::Runs, group, ..line };
-        match access {
-            Access::Cut => fits().then_some(in_runs),
-            _ if inner <= SHORT_LINES && self.runs_fill() && fits() => Some(in_runs),
+        let fits = || self.can_merge(self.samples, outer, length, rounds, places);
+        let with_runs = Choice { moments: Mapping::Runs, group, ..line };
+        match () {
+            _ if in_runs => fits().then_some(with_runs),
+            _ if inner <= SHORT_LINES && self.runs_fill() && fits() => Some(with_runs),
             _ => Some(line),
         }
     }
@@ -322,12 +352,15 @@ impl<'a> Question<'a> {
         self.channels.is_multiple_of(RUN_CHANNELS) && 2 * self.channels > RUN_CHANNELS * side
     }
 
-    /// Whether each of a few invocations has a run for itself.
+    /// Whether there is a run for each core, which would else walk over single values; or for each of a few invocations,
+    /// where these might keep all of a channel's values.
     fn has_runs(&self) -> bool {
-        let Self { outer, channels, inner, .. } = *self;
+        let Self { outer, channels, inner, samples, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
+        let is_short = samples * outer * inner <= 4 * BLOCK * side;
+        let few = if is_short { FEW_RUNS * side } else { self.adapter.shared_cores() };
         channels.is_multiple_of(RUN_CHANNELS)
-            && channels / RUN_CHANNELS * outer >= FEW_RUNS * side
+            && channels / RUN_CHANNELS * outer >= few
             && rounds_of_lines(RUN_CHANNELS, inner, 1) <= MAX_ROUNDS
     }
 
@@ -346,13 +379,12 @@ impl<'a> Question<'a> {
     }
 
     /// Lines of any length, where there is a run for each of a few invocations, and it has a pair for each, since
-    /// they share one where dx is written. Short lines are faster as columns, where they may be.
+    /// they share one where dx is written.
     fn run(&self) -> Option<Choice> {
         let Self { channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
         let able = inner >= side.max(MIN_RUN_LINE)
             && self.layout == Layout::ChannelsFirst
-            && (inner >= SHORT_LINE || self.swept().is_none())
             && self.has_runs()
             && channels * inner <= self.limit;
         if !(able && self.starts_at(8)) {
@@ -360,7 +392,7 @@ impl<'a> Question<'a> {
         }
         let group = self.run_channels();
         let rounds = rounds_of_lines(group, inner, 1);
-        let fits = self.can_merge(1, self.outer, channels * inner, rounds, group);
+        let fits = self.can_merge(self.samples, self.outer, channels * inner, rounds, group);
         fits.then_some(Choice { group, ..Choice::of(Mapping::Runs, Access::Pairs) })
     }
 

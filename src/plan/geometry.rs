@@ -39,6 +39,8 @@ pub(super) struct Geometry {
     pub merges: u64,
     /// Invocations that share a line where its gradients are summed.
     sharers: u64,
+    /// Samples that are one, in lines and runs.
+    samples: u64,
     /// Channels of a tile, or of an invocation's run.
     group: u64,
     /// Channels of a band of lines that invocations share.
@@ -68,12 +70,13 @@ impl Geometry {
             pairs: choice.pairs,
             merges: choice.merges,
             sharers: choice.sharers,
+            samples: choice.samples,
             group: choice.group,
             band: choice.band,
             interleaved: choice.rows > 1 || choice.mapping == Mapping::Strips && shape.inner() == 1,
             slack,
-            outer: shape.outer() / choice.rows,
-            channels: shape.channels() as u64,
+            outer: shape.outer() / choice.rows / choice.samples,
+            channels: shape.channels() as u64 * choice.samples,
             inner: shape.inner() * choice.rows,
         }
     }
@@ -87,13 +90,14 @@ impl Geometry {
         }
     }
 
-    /// Partials of a channel that a split leaves: strips have one of each column, lines whose
-    /// gradients are summed of each invocation.
+    /// Partials of a channel that a split leaves: strips have one of each column, lines and runs of each of several
+    /// samples, lines whose gradients are summed also of each invocation.
     pub fn partials_a_split(&self) -> u64 {
         match self.mapping {
             Mapping::Strips => self.inner,
-            Mapping::Lines => self.sharers,
-            Mapping::Rows | Mapping::Columns | Mapping::Tiles | Mapping::Runs => 1,
+            Mapping::Lines => self.sharers * self.samples,
+            Mapping::Runs => self.samples,
+            Mapping::Rows | Mapping::Columns | Mapping::Tiles => 1,
         }
     }
 
@@ -313,6 +317,7 @@ impl Geometry {
         Params {
             outer: piece.outer as u32,
             channels: piece.channels as u32,
+            period: (piece.channels / self.samples) as u32,
             inner: piece.inner as u32,
             outer_stride: stride,
             first_channel: piece.first_channel as u32,

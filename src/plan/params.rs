@@ -7,6 +7,7 @@
 pub struct Params {
     pub outer: u32,
     pub channels: u32,
+    pub period: u32,
     pub inner: u32,
     pub outer_stride: u32,
     pub first_channel: u32,

@@ -1,7 +1,7 @@
 //! Over how many workgroups a channel is split. The constants that measurements decided of that are here.
 
-use super::geometry::{Geometry, Runs};
 use super::choice::ROWS_A_MERGE;
+use super::geometry::{Geometry, Runs};
 use super::{Adapter, Kernel, Mapping, PARTIAL_ROWS, row_stride};
 
 /// Most partials of a channel.
@@ -100,7 +100,8 @@ impl Geometry {
         let cores = if self.merges == 1 { cores } else { cores / 2 };
         let splits = cores.div_ceil(groups).min(most).max(little).max(1);
         let is_few = self.merges == 1 || groups < adapter.shared_cores();
-        let even = if is_few { splits.next_multiple_of(cores / gcd(cores, groups)) } else { splits };
+        let even =
+            if is_few { splits.next_multiple_of(cores / gcd(cores, groups)) } else { splits };
         if even <= most.max(FEW_SPLITS) { even } else { splits }
     }
 

@@ -148,7 +148,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                 assert_eq!(split_start(&p, split) as u64, even, "{shape}: {step:?}");
             }
             if plan.slots > 0 && step.kernel == plan.steps[0].kernel {
-                let partials = p.splits * partials_a_split(plan, piece);
+                let partials = p.splits * partials_a_split(plan, step);
                 assert!(p.first_slot + partials <= plan.slots.max(1), "{shape}: {step:?}");
             }
             let (items, owned) = match step.mapping {
@@ -212,13 +212,14 @@ fn split_start(p: &Params, split: u32) -> u32 {
     split * (p.units / p.splits) + split * (p.units % p.splits) / p.splits
 }
 
-/// A strip leaves a partial result of each of a channel's columns, lines whose gradients are summed of each
-/// thread.
-fn partials_a_split(plan: &Plan, piece: &Piece) -> u32 {
+/// A strip leaves a partial result of each of a channel's columns, lines and runs of each of several samples, lines whose
+/// gradients are summed of each thread.
+fn partials_a_split(plan: &Plan, step: &Step) -> u32 {
+    let samples = step.params.channels / step.params.period;
     match plan.mapping {
-        Mapping::Strips => piece.inner as u32,
-        Mapping::Lines if plan.steps[0].kernel == Kernel::BackwardSums => plan.workgroup,
-        _ => 1,
+        Mapping::Strips => plan.pieces[step.piece].inner as u32,
+        Mapping::Lines if plan.steps[0].kernel == Kernel::BackwardSums => plan.workgroup * samples,
+        _ => samples,
     }
 }
 
@@ -227,9 +228,9 @@ fn sweeps(plan: &Plan) -> bool {
     !matches!(plan.mapping, Mapping::Rows | Mapping::Columns)
 }
 
-/// The slot and channel that follow those of a piece.
-fn after(slot: u64, piece: &Piece, shape: Shape) -> (u64, u64) {
-    let end = piece.first_channel + piece.channels;
+/// The slot and channel that follow those of a step.
+fn after(slot: u64, p: &Params, shape: Shape) -> (u64, u64) {
+    let end = (p.first_channel + p.period) as u64;
     if end == shape.channels() as u64 { (slot + 1, 0) } else { (slot, end) }
 }
 
@@ -242,16 +243,15 @@ fn every_slot_is_filled_by_one_piece_and_split() {
         let first = plan.steps[0].kernel;
         let mut filled = Vec::new();
         for step in plan.steps.iter().filter(|s| s.kernel == first) {
-            let piece = &plan.pieces[step.piece];
-            for partial in 0..step.params.splits * partials_a_split(plan, piece) {
-                filled.push(((step.params.first_slot + partial) as u64, piece));
+            for partial in 0..step.params.splits * partials_a_split(plan, step) {
+                filled.push(((step.params.first_slot + partial) as u64, &step.params));
             }
         }
-        filled.sort_unstable_by_key(|&(slot, piece)| (slot, piece.first_channel));
+        filled.sort_unstable_by_key(|&(slot, p)| (slot, p.first_channel));
         let mut next = (0, 0);
-        for (slot, piece) in filled {
-            assert_eq!((slot, piece.first_channel), next, "{shape} {request:?}: {plan:?}");
-            next = after(slot, piece, shape);
+        for (slot, p) in filled {
+            assert_eq!((slot, p.first_channel as u64), next, "{shape} {request:?}: {plan:?}");
+            next = after(slot, p, shape);
         }
         assert_eq!(next, (plan.slots as u64, 0), "{shape} {request:?}: {plan:?}");
     });
@@ -279,7 +279,7 @@ fn limits_are_kept() {
         let partials = PARTIAL_ROWS * row_stride(shape.channels()) * plan.slots as u64 * 4;
         let room = (1 << 20).min(adapter.max_binding / 2);
         let leaves_one = |step: &Step| {
-            let partials = step.params.splits * partials_a_split(plan, &plan.pieces[step.piece]);
+            let partials = step.params.splits * partials_a_split(plan, step);
             step.kernel != plan.steps[0].kernel || partials == 1
         };
         let one_each = plan.steps.iter().all(leaves_one);
@@ -402,13 +402,13 @@ fn each_channel_is_recorded_once() {
     plans(|_, shape, request, plan| {
         let Some(last) = plan.steps.last().map(|step| step.kernel) else { return };
         let records = |step: &&Step| step.kernel == last && step.params.flags & FLAG_RECORD != 0;
-        let mut recorded: Vec<&Piece> =
-            plan.steps.iter().filter(records).map(|step| &plan.pieces[step.piece]).collect();
-        recorded.sort_unstable_by_key(|piece| piece.first_channel);
+        let mut recorded: Vec<&Params> =
+            plan.steps.iter().filter(records).map(|step| &step.params).collect();
+        recorded.sort_unstable_by_key(|p| p.first_channel);
         let mut next = (0, 0);
-        for piece in recorded {
-            assert_eq!((0, piece.first_channel), next, "{shape} {request:?}: {plan:?}");
-            next = after(0, piece, shape);
+        for p in recorded {
+            assert_eq!((0, p.first_channel as u64), next, "{shape} {request:?}: {plan:?}");
+            next = after(0, p, shape);
         }
         assert_eq!(next, (1, 0), "{shape} {request:?}: {plan:?}");
     });

@@ -34,6 +34,7 @@ pub fn variants() -> Vec<Variant> {
         workgroup: 64,
         kept: 16,
         pairs: 4,
+        repeated: false,
         element,
         features,
     };
@@ -71,6 +72,9 @@ pub fn variants() -> Vec<Variant> {
                 variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
                 if mapping == Mapping::Lines {
                     variants.push(Variant { access: Access::Cut, ..plain });
+                }
+                if mapping != Mapping::Strips {
+                    variants.push(Variant { repeated: true, ..plain });
                 }
                 if mapping == Mapping::Strips {
                     variants.push(Variant { access: Access::Partial, ..plain });
@@ -194,6 +198,7 @@ fn the_parameter_block_is_laid_out_alike() {
     let fields = fields!(
         outer,
         channels,
+        period,
         inner,
         outer_stride,
         first_channel,

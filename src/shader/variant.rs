@@ -123,6 +123,8 @@ pub struct Variant {
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row.
     pub pairs: u32,
+    /// Whether channels repeat in what is taken as a sample.
+    pub repeated: bool,
     pub element: Element,
     pub features: Features,
 }
@@ -139,7 +141,20 @@ impl Variant {
         let Plan { access, workgroup, kept, pairs, .. } = *plan;
         let Step { kernel, mapping, .. } = *step;
         let features = features.of(kernel, pass);
-        Self { kernel, pass, mapping, access, words, workgroup, kept, pairs, element, features }
+        let repeated = step.params.period < step.params.channels;
+        Self {
+            kernel,
+            pass,
+            mapping,
+            access,
+            words,
+            workgroup,
+            kept,
+            pairs,
+            repeated,
+            element,
+            features,
+        }
     }
 
     /// The module's text.
@@ -198,6 +213,7 @@ impl Variant {
             ("HALVES", flag(self.access == Access::Halves)),
             ("CUT", flag(self.access == Access::Cut)),
             ("PARTIAL", flag(self.access == Access::Partial)),
+            ("REPEATED", flag(self.repeated)),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),
             ("IN_PLACE", flag(in_place)),

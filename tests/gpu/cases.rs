@@ -89,7 +89,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 200, 132),
         // Long ones that end anywhere in a pair, in bands of 32 channels, and of which there are too few for moments.
         Shape::ncl(3, 136, 1_003),
-        Shape::ncl(8, 12, 1_006),
+        Shape::ncl(7, 12, 1_006),
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),
@@ -104,6 +104,13 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 40, 8_203),
         Shape::ncl(131, 376, 33),
         Shape::ncl(45, 24, 65),
+        // Several samples as one, whose channels repeat: in runs, split, of two samples and of eight; and as lines, of whole
+        // rounds, of an odd number of quads, and that end anywhere, in bands that have some channels twice.
+        Shape::ncl(16, 12, 49),
+        Shape::ncl(40, 7, 265),
+        Shape::ncl(16, 3, 1_024),
+        Shape::ncl(16, 9, 196),
+        Shape::ncl(18, 12, 1_003),
         // Strips of 8 and 12 pairs a thread, of as many as there may be, of 25 side by side, of one, and of six
         // in rows of sixteen; and of more rows than are summed as one part.
         Shape::nc(70, 512),
@@ -141,7 +148,7 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 12] = [
+pub const SOME: [Shape; 14] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
@@ -153,6 +160,8 @@ pub const SOME: [Shape; 12] = [
     Shape::ncl(8, 20, 132),
     Shape::ncl(8, 40, 35),
     Shape::ncl(16, 16, 1_003),
+    Shape::ncl(16, 12, 35),
+    Shape::ncl(16, 3, 1_003),
     Shape::ncl(3, 2, 20_000),
 ];
 

@@ -11,7 +11,7 @@ use wgpu_batchnorm::{
     wgpu,
 };
 
-const SHAPES: [Shape; 11] = [
+const SHAPES: [Shape; 13] = [
     Shape::ncl(2, 5, 31),
     Shape::ncl(4, 6, 49),
     Shape::ncl(2, 2, 3_001),
@@ -22,6 +22,9 @@ const SHAPES: [Shape; 11] = [
     Shape::channels_last(1_040, 32),
     Shape::ncl(8, 20, 260),
     Shape::ncl(8, 21, 131),
+    // Several samples as one, in runs and in lines.
+    Shape::ncl(16, 12, 49),
+    Shape::ncl(16, 3, 1_003),
     // Lines that end anywhere; rows of which some threads have no last pair.
     Shape::ncl(16, 8, 1_003),
     Shape::nc(330, 24),

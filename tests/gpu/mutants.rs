@@ -478,8 +478,11 @@ fn lines() -> Vec<Planned> {
         // That end anywhere; in bands of 32; of too few channels for moments; and in pieces.
         planned(Tiles, 0, Shape::ncl(16, 8, 1_003)),
         planned(Tiles, 0, Shape::ncl(3, 136, 1_001)),
-        planned(Tiles, 0, Shape::ncl(8, 12, 1_006)),
+        planned(Tiles, 0, Shape::ncl(7, 12, 1_006)),
         planned(TilePieces, 0, Shape::ncl(17, 8, 1_005)),
+        // Several samples as one, of which the band has some channels twice.
+        planned(Tiles, 0, Shape::ncl(18, 12, 1_003)),
+        planned(Tiles, 0, Shape::ncl(16, 3, 1_024)),
     ]
 }
 
@@ -498,6 +501,9 @@ fn runs() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(8, 40, 8_203)),
         // Of 24 channels a run, but for the last.
         planned(Tiles, 0, Shape::ncl(131, 376, 33)),
+        // Several samples as one.
+        planned(Tiles, 0, Shape::ncl(16, 12, 49)),
+        planned(TilePieces, 0, Shape::ncl(66, 12, 49)),
         // Moments alone, of a last band of one run.
         planned(Tiles, 0, Shape::ncl(8, 200, 132)),
     ]

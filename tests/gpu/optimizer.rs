@@ -73,7 +73,7 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
     let shapes = [
         Shape::ncl(2, 5, 31),
         Shape::ncl(4, 6, 49),
-        Shape::ncl(40, 20, 30),
+        Shape::ncl(41, 20, 30),
         Shape::ncl(3, 2, 20_000),
         Shape::channels_last(8, 13),
         Shape::channels_last(70, 600),
@@ -83,6 +83,8 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         Shape::channels_last(1_040, 32),
         Shape::ncl(8, 20, 260),
         Shape::ncl(8, 40, 49),
+        Shape::ncl(16, 12, 49),
+        Shape::ncl(16, 12, 1_003),
     ];
     let mut layers = Vec::new();
     let mut paths = Vec::new();

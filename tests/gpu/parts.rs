@@ -180,6 +180,7 @@ fn batches() -> Vec<Batch> {
     vec![
         Batch::new(Shape::ncl(12, 5, 49), &[4, 1, 7], 0.5, false),
         Batch::new(Shape::ncl(18, 40, 35), &[8, 10], 0.5, false),
+        Batch::new(Shape::ncl(26, 20, 35), &[8, 18], 0.5, false),
         Batch::new(Shape::ncl(6, 3, 20_000), &[3, 3], 100.0, false),
         Batch::new(Shape::channels_last(1_000, 12), &[1, 2, 3, 994], -3.0, false),
         Batch::new(Shape::channels_last(300, 7), &[100, 200], 0.0, true),

@@ -77,6 +77,7 @@ fn random_cases_agree_with_the_reference() {
         Layers::new(context, |adapter| adapter),
         Layers::new(context, |adapter| Adapter { is_cpu: false, ..adapter }),
         Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter }),
+        Layers::new(context, |adapter| Adapter { is_cpu: true, cores: 24, ..adapter }),
     ]
     .map(Layers::with_slack_for_many);
     let ran = runner(2000).run(&(cases(), 0..plans.len()), |(case, plan)| {

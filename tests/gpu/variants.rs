@@ -50,6 +50,20 @@ fn cases_agree_in_tiles() {
     }
 }
 
+/// Those where memory is seen in order, as they are planned for more cores than four.
+#[test]
+fn cases_agree_as_planned_for_many_cores() {
+    if let Some(context) = device::context() {
+        let layers = Layers::new(context, |adapter| Adapter {
+            is_cpu: true,
+            cores: 24,
+            tiles_from: 0,
+            ..adapter
+        });
+        layers.check_all(&plain_cases().into_iter().skip(1).step_by(3).collect::<Vec<_>>());
+    }
+}
+
 /// lavapipe's vectors have 128 bits on ARM and on old processors, for which Mesa compiles otherwise.
 #[test]
 fn some_cases_agree_on_narrow_vectors() {

@@ -41,17 +41,17 @@ fn any_adapter_is_planned_for() {
 fn tiles_are_for_rows_that_are_neither_long_nor_few() {
     let plan = |shape| Plan::new(&LAVAPIPE, shape, &Request::new(Pass::Training, &[])).unwrap();
     let tiled = |shape| plan(shape).mapping == Mapping::Tiles;
-    assert!(tiled(Shape::ncl(64, 4, 512)) && !tiled(Shape::ncl(64, 4, 513)));
-    assert!(tiled(Shape::ncl(8, 4, 49)) && !tiled(Shape::ncl(7, 4, 49)));
+    assert!(tiled(Shape::ncl(63, 4, 512)) && !tiled(Shape::ncl(63, 4, 513)));
+    assert!(tiled(Shape::ncl(9, 4, 49)) && !tiled(Shape::ncl(7, 4, 49)));
     assert!(tiled(Shape::nc(64, 36)) && !tiled(Shape::nc(64, 3)));
     // 64 rows of 36 channels are 8 of 288 columns.
     let piece = &plan(Shape::nc(64, 36)).pieces[0];
     assert_eq!((piece.outer, piece.inner), (8, 8));
     // Channels of a tile: like in all tiles, but of columns that make whole quads.
     let group = |shape| plan(shape).steps[0].params.group;
-    assert_eq!(group(Shape::ncl(64, 20, 64)), 10);
-    assert_eq!(group(Shape::ncl(64, 12, 98)), 6);
-    assert_eq!(group(Shape::ncl(64, 30, 49)), 16);
+    assert_eq!(group(Shape::ncl(63, 20, 64)), 10);
+    assert_eq!(group(Shape::ncl(63, 12, 98)), 6);
+    assert_eq!(group(Shape::ncl(63, 30, 49)), 16);
 }
 
 /// Rows, or a few of them, that are whole pairs, as many for each invocation, or one less for the last of these; rows
@@ -144,8 +144,8 @@ fn lines_are_for_long_rows_of_channels_enough() {
     // Lines, channels, samples, an offset, the order of axes that are not so.
     assert_eq!(training(Shape::ncl(8, 10, 124), 0), None);
     assert_eq!(training(Shape::ncl(8, 10, 198), 0), None);
-    assert_eq!(training(Shape::ncl(8, 9, 196), 0), None);
-    assert_eq!(training(Shape::ncl(8, 4, 256), 0), None);
+    assert_eq!(training(Shape::ncl(9, 9, 196), 0), None);
+    assert_eq!(training(Shape::ncl(7, 4, 256), 0), None);
     assert!(access(Shape::ncl(8, 4, 256), Pass::Inference, 0).is_some());
     assert_eq!(training(Shape::ncl(3, 10, 196), 0), None);
     assert_eq!(training(Shape::ncl(8, 10, 196), 16), None);
@@ -153,6 +153,11 @@ fn lines_are_for_long_rows_of_channels_enough() {
     // A thread would write half a pair of another.
     assert_eq!(access(Shape::ncl(8, 10, 196), Pass::BackwardFrozen, 0), None);
     assert!(access(Shape::ncl(8, 10, 136), Pass::BackwardFrozen, 0).is_some());
+    let request = Request::new(Pass::BackwardFrozen, &[]);
+    let only_dx = Request { affine_gradients: false, ..request };
+    let only_dx = |shape| Plan::new(&LAVAPIPE, shape, &only_dx).unwrap().access;
+    assert_eq!(only_dx(Shape::ncl(8, 10, 196)), Access::Halves);
+    assert_eq!(only_dx(Shape::ncl(8, 16, 1_001)), Access::Cut);
     let adapter = |adapter| plan(adapter, Shape::ncl(8, 64, 784), Pass::Training, 0).mapping;
     assert_eq!(adapter(GPU), Mapping::Rows);
     // A channel for each thread, as far as the kernels have room.
@@ -186,13 +191,14 @@ fn long_lines_may_end_anywhere() {
     );
     // Whole pairs of a sample, but not of eight channels; of too few runs; and of none.
     let passes = |shape| [training, inference, Pass::Backward].map(|pass| cut(shape, pass));
-    assert_eq!(passes(Shape::ncl(16, 12, 1_002)), [false, true, true]);
-    assert_eq!(passes(Shape::ncl(15, 8, 1_001)), [false, true, true]);
-    assert_eq!(passes(Shape::ncl(16, 12, 1_001)), [false, false, false]);
+    assert_eq!(passes(Shape::ncl(15, 12, 1_002)), [false, true, true]);
+    assert_eq!(passes(Shape::ncl(3, 24, 1_001)), [true, true, true]);
+    assert_eq!(passes(Shape::ncl(1, 24, 5_001)), [false, false, false]);
+    assert_eq!(passes(Shape::ncl(15, 12, 1_001)), [false, false, false]);
 }
 
-/// Whole pairs of a run of eight channels, however long their lines are; a few workgroups of threads that have a run
-/// each. Short lines are swept where that is worth compiling, and longer ones of quads are lines.
+/// Whole pairs of a run of eight channels, however long their lines are, and a run for each core, or more where a
+/// channel's values might be kept. Short lines are swept where that is worth compiling, and longer ones of quads are lines.
 #[test]
 fn runs_are_for_lines_of_any_length() {
     let mapping = |adapter, shape, pass, offset: u64| {
@@ -212,9 +218,11 @@ fn runs_are_for_lines_of_any_length() {
     assert_eq!(training(Shape::ncl(8, 40, 196)), Mapping::Lines);
     assert_eq!(training(Shape::ncl(256, 64, 31)), Mapping::Tiles);
     // Channels, samples, an offset, the order of axes that are not so.
-    assert_eq!(training(Shape::ncl(8, 41, 49)), Mapping::Rows);
-    assert_eq!(training(Shape::ncl(15, 8, 49)), Mapping::Rows);
-    assert_eq!(training(Shape::ncl(3, 40, 49)), Mapping::Rows);
+    assert_eq!(training(Shape::ncl(7, 41, 49)), Mapping::Rows);
+    assert_eq!(
+        [[3, 49], [4, 49], [4, 65]].map(|[n, inner]| training(Shape::ncl(n, 24, inner))),
+        [Mapping::Rows, Mapping::Rows, Mapping::Runs]
+    );
     assert_eq!(mapping(LARGE, Shape::ncl(8, 40, 49), Pass::Training, 16), Mapping::Rows);
     assert_ne!(training(Shape::channels_last(8 * 49, 40)), Mapping::Runs);
     assert_ne!(mapping(GPU, Shape::ncl(8, 40, 49), Pass::Training, 0), Mapping::Runs);
@@ -228,6 +236,32 @@ fn runs_are_for_lines_of_any_length() {
     assert_eq!(plan(Shape::ncl(64, 64, 49)).slots, 6);
     let uneven = plan(Shape::ncl(10, 64, 6_555));
     assert_eq!((uneven.slots, uneven.steps[0].params.units), (8, 10));
+}
+
+/// Of channels that are no multiple of eight as few samples are one as make them so; each time that a channel is there
+/// leaves a partial result of its own. Its threads' own lines do not know channels that repeat.
+#[test]
+fn samples_are_taken_together_that_have_whole_pairs_then() {
+    let plan = |shape, pass| Plan::new(&LARGE, shape, &Request::new(pass, &[])).unwrap();
+    let taken = |shape, pass| {
+        let plan = plan(shape, pass);
+        let (piece, first) = (&plan.pieces[0], &plan.steps[0]);
+        (first.mapping, piece.outer, piece.channels, first.params.period)
+    };
+    let training = |shape| taken(shape, Pass::Training);
+    let (runs, lines) = (Mapping::Runs, Mapping::Lines);
+    assert_eq!(training(Shape::ncl(64, 12, 49)), (runs, 32, 24, 12));
+    assert_eq!(training(Shape::ncl(64, 58, 49)), (runs, 16, 232, 58));
+    assert_eq!(training(Shape::ncl(64, 3, 50_176)), (runs, 8, 24, 3));
+    assert_eq!(taken(Shape::ncl(64, 3, 89_401), Pass::Inference), (lines, 8, 24, 3));
+    // What has whole pairs as it is; too few samples, or too many to be one; and strips.
+    assert_eq!(training(Shape::ncl(64, 12, 784)), (lines, 64, 12, 12));
+    assert_eq!(training(Shape::ncl(1_022, 9, 49)).0, Mapping::Tiles);
+    assert_eq!(training(Shape::ncl(8_192, 4, 16)).0, Mapping::Strips);
+    let slots = |shape, pass| plan(shape, pass).slots;
+    let (training, backward) = (Pass::Training, Pass::Backward);
+    assert_eq!([training, backward].map(|pass| slots(Shape::ncl(64, 58, 49), pass)), [4, 4 * 4]);
+    assert_eq!(slots(Shape::ncl(64, 12, 5_329), backward), 2 * 8 * 4);
 }
 
 /// A run is as long as a stream should be, of as many channels as leave no thread with much more to do than

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
+/// The elements of what is a channel to the kernels, which may be one of several samples, that those of a step come to, as shaders/walk/map_rows.wgsl,
 /// shaders/walk/map_columns.wgsl and the map.wgsl of shaders/tile, strip, line and run go about it.
 fn elements_of(step: &Step, channel: u32) -> Vec<u32> {
     let p = step.params;
@@ -48,7 +48,6 @@ fn elements_of(step: &Step, channel: u32) -> Vec<u32> {
             }));
         }
     }
-    elements.sort_unstable();
     elements
 }
 
@@ -77,7 +76,7 @@ fn each_value_of_a_channel_is_visited_once() {
             if step.kernel == Kernel::BackwardInput && !request.walks_twice() {
                 continue;
             }
-            for channel in [0, p.channels / 2, p.channels - 1] {
+            for channel in [0, p.period / 2, p.period - 1] {
                 let of_channel = |&element: &u64| {
                     let element = piece.start + element;
                     let of = (element / inner) % channels;
@@ -85,7 +84,9 @@ fn each_value_of_a_channel_is_visited_once() {
                 };
                 let wanted: Vec<u32> =
                     (0..piece.length).filter(of_channel).map(|e| e as u32).collect();
-                let visited = elements_of(step, channel);
+                let repeats = (channel..p.channels).step_by(p.period as usize);
+                let mut visited: Vec<u32> = repeats.flat_map(|c| elements_of(step, c)).collect();
+                visited.sort_unstable();
                 assert!(visited == wanted, "{shape} {request:?}: channel {channel} of {step:?}");
             }
         }
