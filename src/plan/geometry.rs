@@ -192,7 +192,7 @@ impl Geometry {
         let full = adapter.full_workgroup() as u64;
         let (usual, useful, most_lanes) = match self.mapping {
             // On a GPU neighbouring lanes read neighbouring quads: 128 bytes in a row.
-            Mapping::Rows => (if adapter.is_cpu { 1 } else { 8 }, walk, full),
+            Mapping::Rows => (if adapter.is_cpu { 1 } else { full.min(8) }, walk, full),
             // Lanes take blocks of rows in turn. On a GPU a few quads beside each other share a line
             // of memory; a software adapter is slower with lanes that it does not need.
             _ => {

@@ -33,7 +33,7 @@ pub fn layers(context: &Context) -> Vec<BatchNorm> {
 pub fn tiles(context: &Context) -> BatchNorm {
     layer(context, |adapter| {
         let subgroup = adapter.subgroup.max(8);
-        Adapter { is_cpu: true, tiles_from: 0, subgroup, ..adapter }
+        Adapter { is_cpu: true, cores: 4, tiles_from: 0, subgroup, ..adapter }
     })
 }
 

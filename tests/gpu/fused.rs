@@ -34,7 +34,7 @@ fn adapters(context: &Context) -> [Adapter; 3] {
     let device = context.device();
     let adapter = Adapter::new(&device.adapter_info(), &device.limits());
     // Narrower workgroups have no tiles, and wider ones than 16 no lines, whatever the device is.
-    let adapter = Adapter { subgroup: 8, ..adapter };
+    let adapter = Adapter { subgroup: 8, cores: 4, ..adapter };
     [
         Adapter { is_cpu: true, ..adapter },
         Adapter { is_cpu: true, tiles_from: 0, ..adapter },

@@ -64,7 +64,7 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
     let device = context.device();
     let adapter = Adapter::new(&device.adapter_info(), &device.limits());
     // Narrower workgroups have no tiles, and wider ones than 16 no lines, whatever the device is.
-    let adapter = Adapter { subgroup: 8, ..adapter };
+    let adapter = Adapter { subgroup: 8, cores: 4, ..adapter };
     let adapters = [
         Adapter { is_cpu: true, ..adapter },
         Adapter { is_cpu: true, tiles_from: 0, ..adapter },

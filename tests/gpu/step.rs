@@ -18,7 +18,7 @@ pub fn layers(context: &Context) -> [(&'static str, BatchNorm); 3] {
     };
     [
         ("software", layer(adapter)),
-        ("tiles", layer(Adapter { is_cpu: true, tiles_from: 0, ..adapter })),
+        ("tiles", layer(Adapter { is_cpu: true, cores: 4, tiles_from: 0, ..adapter })),
         ("gpu", layer(Adapter { is_cpu: false, ..adapter })),
     ]
 }
