@@ -28,7 +28,9 @@ const LARGE: Adapter = Adapter { tiles_from: 1 << 18, ..LAVAPIPE };
 const FORGETFUL: Adapter = Adapter { max_workgroup_memory: 1_000, ..GPU };
 /// Work for each of which must be found.
 const MANY_CORES: Adapter = Adapter { cores: 24, ..LAVAPIPE };
-const ADAPTERS: [Adapter; 6] = [GPU, LAVAPIPE, NO_TILES, TINY, FORGETFUL, MANY_CORES];
+/// Whose workgroups are narrower than the lanes that a channel has elsewhere.
+const NARROW: Adapter = Adapter { max_invocations: 4, ..GPU };
+const ADAPTERS: [Adapter; 7] = [GPU, LAVAPIPE, NO_TILES, TINY, FORGETFUL, NARROW, MANY_CORES];
 const PASSES: [Pass; 4] = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
 
 /// The least that is a strip of lines on some adapters.
