@@ -120,17 +120,13 @@ fn line(sample: u32, channel: u32) -> u32 {
 
 // Which elements from `i` on are in the line that starts at `start`.
 fn is_within(start: u32, i: u32) -> vec4<bool> {
-    let at = vec4u(i) + vec4u(0u, 1u, 2u, 3u);
-    return (at >= vec4u(start)) & (at < vec4u(start + local.inner));
+    return are_in(start, start + local.inner, i);
 }
 
 // What of a pair is in the line that starts at `start`, and 0 for the rest.
 fn within(start: u32, i: u32, v: Pair) -> Pair {
     if CUT {
-        return Pair(
-            select(vec4f(), v.low, is_within(start, i)),
-            select(vec4f(), v.high, is_within(start, i + 4u)),
-        );
+        return part_in(start, start + local.inner, i, v);
     }
     if !HALVES {
         return v;

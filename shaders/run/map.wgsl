@@ -151,14 +151,10 @@ fn segment(l: Line, s: u32) -> Line {
 
 // Which elements from `i` on are in a line.
 fn is_within(l: Line, i: u32) -> vec4<bool> {
-    let at = vec4u(i) + vec4u(0u, 1u, 2u, 3u);
-    return (at >= vec4u(l.start)) & (at < vec4u(l.end));
+    return are_in(l.start, l.end, i);
 }
 
 // What of a pair is in a line, and 0 for the rest.
 fn within(l: Line, i: u32, v: Pair) -> Pair {
-    return Pair(
-        select(vec4f(), v.low, is_within(l, i)),
-        select(vec4f(), v.high, is_within(l, i + 4u)),
-    );
+    return part_in(l.start, l.end, i, v);
 }

@@ -12,6 +12,20 @@ struct Pair {
     high: vec4f,
 }
 
+// Which of four elements from `i` on are of a range.
+fn are_in(start: u32, end: u32, i: u32) -> vec4<bool> {
+    let at = vec4u(i) + vec4u(0u, 1u, 2u, 3u);
+    return (at >= vec4u(start)) & (at < vec4u(end));
+}
+
+// What of a pair from `i` on is of a range, and 0 for the rest.
+fn part_in(start: u32, end: u32, i: u32, v: Pair) -> Pair {
+    return Pair(
+        select(vec4f(), v.low, are_in(start, end, i)),
+        select(vec4f(), v.high, are_in(start, end, i + 4u)),
+    );
+}
+
 @group(0) @binding(3) var<storage, read_write> x: array<Words>;
 @group(0) @binding(4) var<storage, read_write> y: array<Words>;
 @group(0) @binding(5) var<storage, read_write> dy: array<Words>;
