@@ -9,8 +9,9 @@ const ROUNDS_A_GROUP = 32u;
 // Elements of a round.
 const ROUND = 16u;
 
+// That are the line's alone, wherever it starts.
 fn rounds_a_line() -> u32 {
-    return local.inner / ROUND;
+    return (local.inner - select(0u, 7u, CUT)) / ROUND;
 }
 
 fn groups_a_line() -> u32 {
@@ -25,9 +26,9 @@ struct Cursor {
     groups: u32,    // of all lines
 }
 
-fn cursor(b: Band, p: Place) -> Cursor {
+fn cursor(b: Band, channel: u32) -> Cursor {
     let samples = b.end_sample - b.first_sample;
-    let first = line(b.first_sample, p.channel);
+    let first = line(b.first_sample, channel);
     return Cursor(first, pair_from(first), rounds_a_line(), samples * groups_a_line());
 }
 
@@ -43,7 +44,7 @@ fn rounds_of(c: Cursor) -> u32 {
 
 // Whether that is a line's last, which what is beyond rounds belongs to.
 fn has_rest(c: Cursor) -> bool {
-    return HALVES && c.left == rounds_of(c);
+    return (HALVES || CUT) && c.left == rounds_of(c);
 }
 
 // Past that group.
@@ -57,8 +58,8 @@ fn next_group(c: ptr<function, Cursor>) {
     (*c).left += select(0u, rounds_a_line(), ends);
 }
 
-// The pairs of a line that no round has: the one that it starts in the middle of, and those at its end. They
-// are as many for each thread: one or two.
+// The pairs of a line that no round has: the one that it starts in the middle of, and those at its end. Where lines
+// are of whole quads they are as many for each thread: one or two.
 fn first_of_rest(c: Cursor) -> u32 {
     return select(end_of_group(c), pair_of(c.line), c.line % 8u != 0u);
 }
@@ -72,5 +73,5 @@ fn end_of_line(c: Cursor) -> u32 {
 }
 
 fn elements_of_rest() -> u32 {
-    return local.inner % ROUND;
+    return local.inner - ROUND * rounds_a_line();
 }

@@ -15,11 +15,12 @@ fn forward_moments(
     if !exists(b) {
         return;
     }
-    let p = place_to_sum(b, thread);
-    if !is_live(p) {
+    let channel = channel_to_sum(b, thread);
+    if channel >= params.channels {
         return;
     }
-    set_partial(p, moments_of(b, p));
+    let p = place_of(b, channel);
+    set_partial(p, moments_of(b, channel));
     if records(p) {
         save_running(p);
     }

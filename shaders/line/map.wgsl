@@ -6,8 +6,8 @@
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, has two pairs for each
 // thread; samples are multiples of a pair. With HALVES a line is a multiple of a quad, and may start or end in the
-// middle of a pair: that of an odd channel starts there. With CUT it may start and end anywhere; then bands are
-// multiples of eight channels, but for the last, and so of a pair, and moments are taken in runs (run/map.wgsl).
+// middle of a pair: that of an odd channel starts there. With CUT it may start and end anywhere; then bands that
+// threads share are multiples of eight channels, but for the last, and so of a pair.
 //
 // For adapters that are cores with caches. Eight threads that read a line each are as many streams as a core
 // follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here
@@ -79,24 +79,28 @@ fn pair_from(i: u32) -> u32 {
     return pair_of(i + 7u);
 }
 
-// Of the band's channel `k`. Where channels repeat, each time is a split of its own.
-fn place(b: Band, k: u32) -> Place {
-    let c = b.channel + k;
+// Of a channel of the piece. Where channels repeat, each time is a split of its own.
+fn place_of(b: Band, channel: u32) -> Place {
     if REPEATED {
         let times = params.channels / params.period;
-        return Place(c % params.period, b.split * times + c / params.period, 0u);
+        return Place(channel % params.period, b.split * times + channel / params.period, 0u);
     }
-    return Place(c, b.split, 0u);
+    return Place(channel, b.split, 0u);
 }
 
-// Of the channel that a thread sums: the `k`-th of its band. Where every second line starts in the middle of
+// Of the band's channel `k`.
+fn place(b: Band, k: u32) -> Place {
+    return place_of(b, b.channel + k);
+}
+
+// The channel that a thread sums: the `k`-th of its band. Where every second line starts in the middle of
 // a pair, two bands side by side share their channels, one the even, one the odd ones: so the pairs that
 // threads load are equally far apart, which a core's prefetcher follows, and else does not.
-fn place_to_sum(b: Band, k: u32) -> Place {
+fn channel_to_sum(b: Band, k: u32) -> u32 {
     let pair = b.channel - b.channel % (2u * WORKGROUP);
     let is_shared = local.inner % 8u != 0u && pair + WORKGROUP < params.channels;
     let channel = pair + 2u * k + select(0u, 1u, pair < b.channel);
-    return Place(select(b.channel + k, channel, is_shared), b.split, 0u);
+    return select(b.channel + k, channel, is_shared);
 }
 
 fn is_live(p: Place) -> bool {

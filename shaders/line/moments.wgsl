@@ -10,21 +10,21 @@
 const GROUPS_TO_STEP = 4u;
 
 // One of eight quads, from the first line's start to near the last one's end.
-fn sample(b: Band, p: Place, j: u32) -> vec4f {
+fn sample(b: Band, channel: u32, j: u32) -> vec4f {
     let n = b.first_sample + j * (b.end_sample - 1u - b.first_sample) / 7u;
-    return load_x(pair_from(line(n, p.channel)) + j * (local.inner / 64u) * 8u).low;
+    return load_x(pair_from(line(n, channel)) + j * (local.inner / 64u) * 8u).low;
 }
 
-fn start_pivot(b: Band, p: Place) -> vec4f {
+fn start_pivot(b: Band, channel: u32) -> vec4f {
     return middle(middle_of_eight(
-        sample(b, p, 0u),
-        sample(b, p, 1u),
-        sample(b, p, 2u),
-        sample(b, p, 3u),
-        sample(b, p, 4u),
-        sample(b, p, 5u),
-        sample(b, p, 6u),
-        sample(b, p, 7u),
+        sample(b, channel, 0u),
+        sample(b, channel, 1u),
+        sample(b, channel, 2u),
+        sample(b, channel, 3u),
+        sample(b, channel, 4u),
+        sample(b, channel, 5u),
+        sample(b, channel, 6u),
+        sample(b, channel, 7u),
     ));
 }
 
@@ -79,13 +79,13 @@ fn with_moved_pivot(m: Moments, a: u32, b: u32, may_step: bool) -> Moments {
 
 // A part has no more groups than those before it: as many as are about a pivot that is not theirs are no more
 // than those that it is right for.
-fn moments_of(b: Band, p: Place) -> Moments {
+fn moments_of(b: Band, channel: u32) -> Moments {
     var total = Moments();
     if is_empty(b) {
         return total;
     }
-    var c = cursor(b, p);
-    total.pivot = start_pivot(b, p);
+    var c = cursor(b, channel);
+    total.pivot = start_pivot(b, channel);
     var done = 0u;
     loop {
         var part = DeviationSums();

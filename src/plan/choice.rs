@@ -298,8 +298,6 @@ impl<'a> Question<'a> {
         let frozen = self.request.pass == Pass::BackwardFrozen && self.request.sums_gradients();
         let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
         let moments = self.request.pass == Pass::Training;
-        // Their own threads know channels that do not repeat.
-        let in_runs = moments && (!whole || self.samples > 1);
         let cut = !frozen && inner >= LONG_LINE;
         let able = inner >= 16 * side
             && LINE_INVOCATIONS.contains(&side)
@@ -315,7 +313,7 @@ impl<'a> Question<'a> {
         };
         // Eight lines of x and eight of dy would be more than a core follows at once.
         let sharers = if self.request.sums_gradients() { side } else { 1 };
-        if !(able && (whole || cut) && self.starts_at(8) && (!in_runs || self.has_runs())) {
+        if !(able && (whole || cut) && self.starts_at(8)) {
             return None;
         }
         let busy = channels.div_ceil(self.adapter.enough_workgroups());
@@ -338,12 +336,13 @@ impl<'a> Question<'a> {
         let group = self.run_channels();
         let rounds = rounds_of_lines(group, inner, 1);
         let fits = || self.can_merge(self.samples, outer, length, rounds, places);
+        let in_runs = match access {
+            // Equally far apart, which lines are not.
+            Access::Cut => self.has_runs(),
+            _ => inner <= SHORT_LINES && self.runs_fill(),
+        };
         let with_runs = Choice { moments: Mapping::Runs, group, ..line };
-        match () {
-            _ if in_runs => fits().then_some(with_runs),
-            _ if inner <= SHORT_LINES && self.runs_fill() && fits() => Some(with_runs),
-            _ => Some(line),
-        }
+        Some(if in_runs && fits() { with_runs } else { line })
     }
 
     /// Whether channels are enough for most invocations to have eight.

@@ -166,12 +166,12 @@ pub const LARGE: [Shape; 5] = [
 ];
 
 /// lavapipe ends the loops of an invocation that goes on for too long, without a word: a band of eight such lines
-/// is too much for eight side by side.
+/// is too much for eight side by side, and eight lines that end anywhere for one of them, as of three channels.
 #[test]
 fn long_lines_are_gone_through_to_their_end() {
     let Some(context) = device::context() else { return };
     let bn = layer(context, |adapter| adapter);
-    for shape in [Shape::ncl(8, 8, 530_000), Shape::ncl(16, 8, 66_001)] {
+    for shape in [Shape::ncl(8, 8, 530_000), Shape::ncl(16, 8, 66_001), Shape::ncl(24, 3, 66_001)] {
         let x = Random(8).normals(shape.elements() as usize, 0.5);
         let Outcome { y, dx, .. } = train(context, &bn, shape, &x, &x);
         let line = shape.inner() as usize;

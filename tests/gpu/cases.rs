@@ -87,9 +87,11 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(3, 24, 4_500),
         // Short ones, whose moments are taken in runs, in seven bands as wide as any.
         Shape::ncl(8, 200, 132),
-        // Long ones that end anywhere in a pair, in bands of 32 channels, and of which there are too few for moments.
+        // Long ones that end anywhere in a pair, in bands of 32 channels, and whose moments are taken line by line, in one
+        // group and a few.
         Shape::ncl(3, 136, 1_003),
         Shape::ncl(7, 12, 1_006),
+        Shape::ncl(9, 12, 5_006),
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),

@@ -170,8 +170,8 @@ fn lines_are_for_long_rows_of_channels_enough() {
     assert_eq!(splits(Shape::ncl(32, 512, 784)), 1);
 }
 
-/// Lines that end anywhere are shared where they are long, and samples whole pairs; where moments are taken, in runs,
-/// of which there are a few.
+/// Lines that end anywhere are shared where they are long, and samples whole pairs. Their moments are taken in runs, of
+/// which there must be a few, and none too long for an invocation; else each has a line of its own.
 #[test]
 fn long_lines_may_end_anywhere() {
     let plan = |shape, pass| Plan::new(&LARGE, shape, &Request::new(pass, &[])).unwrap();
@@ -180,18 +180,22 @@ fn long_lines_may_end_anywhere() {
         plan.mapping == Mapping::Lines && plan.access == Access::Cut
     };
     let (inference, training) = (Pass::Inference, Pass::Training);
+    let first = |shape| plan(shape, training).steps[0].mapping;
     for shape in [Shape::ncl(16, 8, 1_001), Shape::ncl(16, 64, 5_329), Shape::ncl(8, 24, 50_653)] {
         assert!([training, inference, Pass::Backward].iter().all(|&pass| cut(shape, pass)));
-        assert_eq!(plan(shape, training).steps[0].mapping, Mapping::Runs);
+        assert_eq!(first(shape), Mapping::Runs);
         assert!(!cut(shape, Pass::BackwardFrozen));
     }
     assert_eq!(
         [999, 1_000, 1_001].map(|n| cut(Shape::ncl(16, 8, n), training)),
         [false, false, true]
     );
-    // Whole pairs of a sample, but not of eight channels; of too few runs; and of none.
+    for shape in [Shape::ncl(15, 12, 1_002), Shape::ncl(8, 64, 66_049), Shape::ncl(32, 3, 89_401)] {
+        assert!(cut(shape, training));
+        assert_eq!(first(shape), Mapping::Lines);
+    }
+    // Of too few bands; and no whole pairs of a sample, nor of several.
     let passes = |shape| [training, inference, Pass::Backward].map(|pass| cut(shape, pass));
-    assert_eq!(passes(Shape::ncl(15, 12, 1_002)), [false, true, true]);
     assert_eq!(passes(Shape::ncl(3, 24, 1_001)), [true, true, true]);
     assert_eq!(passes(Shape::ncl(1, 24, 5_001)), [false, false, false]);
     assert_eq!(passes(Shape::ncl(15, 12, 1_001)), [false, false, false]);
@@ -239,7 +243,7 @@ fn runs_are_for_lines_of_any_length() {
 }
 
 /// Of channels that are no multiple of eight as few samples are one as make them so; each time that a channel is there
-/// leaves a partial result of its own. Its threads' own lines do not know channels that repeat.
+/// leaves a partial result of its own.
 #[test]
 fn samples_are_taken_together_that_have_whole_pairs_then() {
     let plan = |shape, pass| Plan::new(&LARGE, shape, &Request::new(pass, &[])).unwrap();
@@ -252,7 +256,7 @@ fn samples_are_taken_together_that_have_whole_pairs_then() {
     let (runs, lines) = (Mapping::Runs, Mapping::Lines);
     assert_eq!(training(Shape::ncl(64, 12, 49)), (runs, 32, 24, 12));
     assert_eq!(training(Shape::ncl(64, 58, 49)), (runs, 16, 232, 58));
-    assert_eq!(training(Shape::ncl(64, 3, 50_176)), (runs, 8, 24, 3));
+    assert_eq!(training(Shape::ncl(64, 3, 50_176)), (lines, 8, 24, 3));
     assert_eq!(taken(Shape::ncl(64, 3, 89_401), Pass::Inference), (lines, 8, 24, 3));
     // What has whole pairs as it is; too few samples, or too many to be one; and strips.
     assert_eq!(training(Shape::ncl(64, 12, 784)), (lines, 64, 12, 12));
