@@ -161,9 +161,11 @@ impl<'a> Question<'a> {
         let Self { channels, inner, .. } = *self;
         let row = channels * inner;
         // An elementwise pass may take rows that are no multiple of four as columns, if the
-        // whole sample is one: then all its quads are whole. A binding must hold a row of columns.
+        // whole sample is one: then all its quads are whole. A binding must hold a row of columns, and
+        // each must have samples enough that finding four channels' scales is little of the work.
         let whole_quads = self.request.is_elementwise()
             && !self.request.weighted
+            && self.outer >= BLOCK
             && !inner.is_multiple_of(4)
             && row.is_multiple_of(4);
         let columns = (inner == 1 || whole_quads) && row <= self.limit;
@@ -302,7 +304,7 @@ impl<'a> Question<'a> {
         let able = inner >= 16 * side
             && LINE_INVOCATIONS.contains(&side)
             && (2 * channels > side || self.request.is_elementwise())
-            && channels.div_ceil(side) * outer >= self.adapter.enough_workgroups()
+            && (!whole || channels.div_ceil(side) * outer >= self.adapter.enough_workgroups())
             && (channels * inner).is_multiple_of(8)
             && channels * inner <= self.limit
             && rounds_of_lines(1, inner, 2) <= MAX_ROUNDS;

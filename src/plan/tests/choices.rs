@@ -14,6 +14,20 @@ fn vectors_need_alignment_and_multiples_of_four() {
     assert_eq!(access(Shape::channels_last(8, 7), 0), Access::Scalar);
 }
 
+/// Where a value is for itself, whole samples may be rows, if they are a few.
+#[test]
+fn samples_of_whole_quads_are_rows_where_these_are_a_few() {
+    let mapping = |outer, inner, pass| {
+        let plan = Plan::new(&GPU, Shape::ncl(outer, 64, inner), &Request::new(pass, &[])).unwrap();
+        (plan.mapping, plan.access)
+    };
+    let (rows, columns) = (Mapping::Rows, Mapping::Columns);
+    assert_eq!(mapping(8, 49, Pass::Inference), (columns, Access::Vec4));
+    assert_eq!(mapping(7, 49, Pass::Inference), (rows, Access::Scalar));
+    assert_eq!(mapping(8, 48, Pass::Inference), (rows, Access::Vec4));
+    assert_eq!(mapping(8, 49, Pass::Training), (rows, Access::Scalar));
+}
+
 #[test]
 fn a_large_channel_is_split_and_small_ones_share_a_workgroup() {
     let one =
@@ -194,10 +208,10 @@ fn long_lines_may_end_anywhere() {
         assert!(cut(shape, training));
         assert_eq!(first(shape), Mapping::Lines);
     }
-    // Of too few bands; and no whole pairs of a sample, nor of several.
+    // However few; but no whole pairs of a sample, nor of several.
     let passes = |shape| [training, inference, Pass::Backward].map(|pass| cut(shape, pass));
-    assert_eq!(passes(Shape::ncl(3, 24, 1_001)), [true, true, true]);
-    assert_eq!(passes(Shape::ncl(1, 24, 5_001)), [false, false, false]);
+    assert_eq!(passes(Shape::ncl(1, 8, 1_001)), [true, true, true]);
+    assert_eq!(passes(Shape::ncl(2, 4, 1_002)), [true, true, true]);
     assert_eq!(passes(Shape::ncl(15, 12, 1_001)), [false, false, false]);
 }
 
