@@ -174,8 +174,7 @@ impl Geometry {
         match self.mapping {
             Mapping::Rows => (full, most_lanes),
             Mapping::Columns => {
-                // Neighbouring threads read neighbouring quads: up to 1 KiB in a row.
-                let side = (quads.clamp(1, 64) as u32).next_power_of_two().min(full);
+                let side = (columns_beside(quads) as u32).min(full);
                 (full, (full / side).min(most_lanes))
             }
             Mapping::Tiles | Mapping::Strips | Mapping::Lines | Mapping::Runs => (full, 1),
@@ -201,7 +200,7 @@ impl Geometry {
                     false => across.min(4),
                 };
                 let beside = beside.next_power_of_two();
-                let side = across.clamp(1, 64).next_power_of_two().min(full);
+                let side = columns_beside(across).min(full);
                 (full / side, walk.div_ceil(BLOCK), (full / beside).max(1))
             }
         };
@@ -341,6 +340,12 @@ impl Geometry {
             ..Params::default()
         }
     }
+}
+
+/// Quads of a row, of `across`, that threads read side by side: 128 or 256 bytes, which are whole lines of memory. Where
+/// a workgroup has more of them, it has fewer lanes for each; so the tensor has fewer workgroups, or channels more partials.
+fn columns_beside(across: u64) -> u64 {
+    (across / 2).clamp(8, 16).min(across.max(1)).next_power_of_two()
 }
 
 /// A grid of at least `total` workgroups, within the limit of each dimension.

@@ -84,9 +84,21 @@ impl Geometry {
             (_, Mapping::Tiles | Mapping::Strips) => {
                 self.swept_splits(adapter, groups, walk).min(room / turns)
             }
-            _ => room.min(MAX_SLOTS) / turns,
+            _ => self.walk_splits(adapter, walk).max(busy).min(room.min(MAX_SLOTS) / turns),
         };
-        wanted.div_ceil(groups).min(units).min(most).max(1)
+        let splits = wanted.div_ceil(groups).min(units).min(most).max(1);
+        // Of a GPU all workgroups run at a time, so fewer that have as many units as the longest are as fast.
+        let longest = units.div_ceil(splits).max(1);
+        if adapter.is_cpu || self.elementwise { splits } else { units.div_ceil(longest).max(1) }
+    }
+
+    /// The same of a channel, or four, that `walk` quads are of. Each of n workgroups loads all n partials before it goes
+    /// through its share of the quads, so these loads are kept to a part of those. On a GPU it may be half of them, since
+    /// more workgroups are loading at a time then.
+    fn walk_splits(&self, adapter: &Adapter, walk: u64) -> u64 {
+        let channels = if self.mapping == Mapping::Columns { 4 } else { 1 };
+        let part = if adapter.is_cpu { 16 } else { 2 };
+        (2 * walk / (part * PARTIAL_ROWS * channels)).isqrt()
     }
 
     /// The same of `groups` strips or tiles side by side, of `walk` rows. Each workgroup merges all partials of its
