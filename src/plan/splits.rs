@@ -26,6 +26,8 @@ const MIN_ROWS: u64 = 128;
 /// n² times as many rows of a strip or tile, for each partial of a split that is merged for a column, are split over
 /// about n workgroups.
 const ROWS_TO_SPLIT: u64 = 256;
+/// Rows that a lane of columns has at least, where all it does is write: first it loads what normalises four channels.
+const MIN_WRITTEN: u64 = 32;
 /// Splits that are not too many for any rows that are split at all.
 const FEW_SPLITS: u64 = 4;
 
@@ -58,7 +60,7 @@ impl Geometry {
 
     /// As many as are fast.
     fn best_splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks, units: u64) -> u64 {
-        let Walks { across, owned, walk, turns, .. } = *walks;
+        let Walks { across, owned, walk, lanes, turns } = *walks;
         let room = self.most_partials(adapter) / self.partials_a_split();
         let groups = across.div_ceil(owned).max(1);
         let wanted = adapter.wanted_workgroups() * if self.elementwise { 4 } else { 1 };
@@ -70,6 +72,7 @@ impl Geometry {
             (true, Mapping::Lines) => {
                 (walk * self.inner / MIN_WRITE_SPLIT).max(busy).next_power_of_two()
             }
+            (true, Mapping::Columns) => (walk / (MIN_WRITTEN * lanes as u64)).max(busy),
             (true, _) => u64::MAX,
             (false, Mapping::Lines) => {
                 let most = walk * self.inner / MIN_LINE_SPLIT;
