@@ -5,7 +5,8 @@ use crate::Element;
 /// Workgroup memory of the largest reduction: a count and three vectors.
 pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 
-/// Cores that a software adapter's plans know: lavapipe has no more threads (Mesa 22.3).
+/// Cores that plans tell apart: those for four are for fewer, too, and lavapipe has no more threads than the most
+/// (Mesa 22.3).
 const MIN_CORES: u32 = 4;
 const MAX_CORES: u32 = 32;
 
@@ -96,8 +97,7 @@ impl Adapter {
         if self.is_cpu { self.subgroup } else { 1 }
     }
 
-    /// Cores that work is shared out to. Few ones are at work on as many workgroups of a dispatch as
-    /// four are, in turn.
+    /// Cores that work is shared out to: at least four, so that fewer have the same plans.
     pub(super) fn shared_cores(&self) -> u64 {
         self.cores.clamp(MIN_CORES, MAX_CORES) as u64
     }

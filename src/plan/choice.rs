@@ -292,7 +292,8 @@ impl<'a> Question<'a> {
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
-    /// moments are wanted; and bands enough to be busy. Frozen gradients are written on the way to sums, channel by
+    /// moments are wanted; and bands enough to be busy, but for lines that end anywhere, which would else be single
+    /// values. Frozen gradients are written on the way to sums, channel by
     /// channel, so lines must not end in the middle of a pair.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
@@ -339,7 +340,7 @@ impl<'a> Question<'a> {
         let rounds = rounds_of_lines(group, inner, 1);
         let fits = || self.can_merge(self.samples, outer, length, rounds, places);
         let in_runs = match access {
-            // Equally far apart, which lines are not.
+            // Those are equally far apart, which lines are not.
             Access::Cut => self.has_runs(),
             _ => inner <= SHORT_LINES && self.runs_fill(),
         };
@@ -379,8 +380,7 @@ impl<'a> Question<'a> {
         counts.find(little_is_missing).unwrap_or(RUN_CHANNELS)
     }
 
-    /// Lines of any length, where there is a run for each of a few invocations, and it has a pair for each, since
-    /// they share one where dx is written.
+    /// Lines of any length, of which a run has a pair for each invocation, since they share one where dx is written.
     fn run(&self) -> Option<Choice> {
         let Self { channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
