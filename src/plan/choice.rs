@@ -293,8 +293,8 @@ impl<'a> Question<'a> {
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
     /// moments are wanted; and bands enough to be busy, but for lines that end anywhere, which would else be single
-    /// values. Frozen gradients are written on the way to sums, channel by
-    /// channel, so lines must not end in the middle of a pair.
+    /// values. Frozen gradients are written on the way to sums, channel by channel, so lines must not end in the middle
+    /// of a pair.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
