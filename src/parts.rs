@@ -159,6 +159,7 @@ impl Parts {
         };
         let params = Params {
             channels: self.channels,
+            period: self.channels,
             inner: 1,
             row_stride: row_stride(self.channels) as u32,
             lanes: 1,

@@ -98,7 +98,7 @@ fn place(b: Band, k: u32) -> Place {
 // threads load are equally far apart, which a core's prefetcher follows, and else does not.
 fn channel_to_sum(b: Band, k: u32) -> u32 {
     let pair = b.channel - b.channel % (2u * WORKGROUP);
-    let is_shared = local.inner % 8u != 0u && pair + WORKGROUP < params.channels;
+    let is_shared = HALVES && local.inner % 8u != 0u && pair + WORKGROUP < params.channels;
     let channel = pair + 2u * k + select(0u, 1u, pair < b.channel);
     return select(b.channel + k, channel, is_shared);
 }

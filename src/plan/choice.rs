@@ -58,6 +58,8 @@ const MIN_RUN_LINE: u64 = 16;
 const LONG_LINE: u64 = 1_000;
 /// Workgroups whose invocations have a run each, at least, where they might as well keep their values.
 const FEW_RUNS: u64 = 2;
+/// Cores that are as fast, walking over single values, as one is that has a band.
+const SCALAR_CORES: u64 = 4;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;
 
@@ -292,8 +294,8 @@ impl<'a> Question<'a> {
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
-    /// moments are wanted; and bands enough to be busy, but for lines that end anywhere, which would else be single
-    /// values. Frozen gradients are written on the way to sums, channel by channel, so lines must not end in the middle
+    /// moments are wanted; and bands enough to be busy, or, of lines that end anywhere, to be faster than all cores are with
+    /// single values. Frozen gradients are written on the way to sums, channel by channel, so lines must not end in the middle
     /// of a pair.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
@@ -302,10 +304,12 @@ impl<'a> Question<'a> {
         let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
         let moments = self.request.pass == Pass::Training;
         let cut = !frozen && inner >= LONG_LINE;
+        let cores = self.adapter.shared_cores();
+        let busy = if whole { self.adapter.enough_workgroups() } else { cores / SCALAR_CORES };
         let able = inner >= 16 * side
             && LINE_INVOCATIONS.contains(&side)
             && (2 * channels > side || self.request.is_elementwise())
-            && (!whole || channels.div_ceil(side) * outer >= self.adapter.enough_workgroups())
+            && channels.div_ceil(side) * outer >= busy
             && (channels * inner).is_multiple_of(8)
             && channels * inner <= self.limit
             && rounds_of_lines(1, inner, 2) <= MAX_ROUNDS;
@@ -319,8 +323,8 @@ impl<'a> Question<'a> {
         if !(able && (whole || cut) && self.starts_at(8)) {
             return None;
         }
-        let busy = channels.div_ceil(self.adapter.enough_workgroups());
-        let mut band = busy.next_power_of_two().clamp(FEW_BAND_CHANNELS, BAND_CHANNELS);
+        let even = channels.div_ceil(self.adapter.enough_workgroups());
+        let mut band = even.next_power_of_two().clamp(FEW_BAND_CHANNELS, BAND_CHANNELS);
         while band > FEWEST_BAND_CHANNELS && rounds_of_lines(band, inner, side) > MAX_ROUNDS {
             band /= 2;
         }
@@ -340,7 +344,7 @@ impl<'a> Question<'a> {
         let rounds = rounds_of_lines(group, inner, 1);
         let fits = || self.can_merge(self.samples, outer, length, rounds, places);
         let in_runs = match access {
-            // Those are equally far apart, which lines are not.
+            // Runs are equally far apart, which lines that end anywhere are not.
             Access::Cut => self.has_runs(),
             _ => inner <= SHORT_LINES && self.runs_fill(),
         };

@@ -174,11 +174,19 @@ impl Geometry {
         match self.mapping {
             Mapping::Rows => (full, most_lanes),
             Mapping::Columns => {
-                let side = (columns_beside(quads) as u32).min(full);
+                let side = (self.columns_beside(quads) as u32).min(full);
                 (full, (full / side).min(most_lanes))
             }
             Mapping::Tiles | Mapping::Strips | Mapping::Lines | Mapping::Runs => (full, 1),
         }
+    }
+
+    /// Quads of a row, of `across`, that threads read side by side: 128 bytes, or 256 of a row of twice as many, which are
+    /// whole lines of memory. Where a workgroup has more of them, it has fewer lanes for each; so the tensor has fewer
+    /// workgroups, or channels more partials.
+    fn columns_beside(&self, across: u64) -> u64 {
+        let line = 128 / (4 * self.element.size());
+        (across / 2).clamp(line, 2 * line).min(across.max(1)).next_power_of_two()
     }
 
     /// Lanes enough to keep what they walk, `most` quads each at most: `across` and `walk` are those
@@ -200,7 +208,7 @@ impl Geometry {
                     false => across.min(4),
                 };
                 let beside = beside.next_power_of_two();
-                let side = columns_beside(across).min(full);
+                let side = self.columns_beside(across).min(full);
                 (full / side, walk.div_ceil(BLOCK), (full / beside).max(1))
             }
         };
@@ -340,12 +348,6 @@ impl Geometry {
             ..Params::default()
         }
     }
-}
-
-/// Quads of a row, of `across`, that threads read side by side: 128 or 256 bytes, which are whole lines of memory. Where
-/// a workgroup has more of them, it has fewer lanes for each; so the tensor has fewer workgroups, or channels more partials.
-fn columns_beside(across: u64) -> u64 {
-    (across / 2).clamp(8, 16).min(across.max(1)).next_power_of_two()
 }
 
 /// A grid of at least `total` workgroups, within the limit of each dimension.

@@ -71,7 +71,8 @@ pub fn variants() -> Vec<Variant> {
                 let plain = plain(kernel, pass, mapping, pairs, element, features);
                 variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
                 if mapping == Mapping::Lines {
-                    variants.push(Variant { access: Access::Cut, ..plain });
+                    let cut = Variant { access: Access::Cut, ..plain };
+                    variants.extend([cut, Variant { repeated: true, ..cut }]);
                 }
                 if mapping != Mapping::Strips {
                     variants.push(Variant { repeated: true, ..plain });

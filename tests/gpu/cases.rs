@@ -110,7 +110,7 @@ pub fn shapes() -> Vec<Shape> {
         // rounds, of an odd number of quads, and that end anywhere, in bands that have some channels twice.
         Shape::ncl(16, 12, 49),
         Shape::ncl(40, 7, 265),
-        Shape::ncl(16, 3, 1_024),
+        Shape::ncl(24, 3, 1_024),
         Shape::ncl(16, 9, 196),
         Shape::ncl(18, 12, 1_003),
         // Strips of 8 and 12 pairs a thread, of as many as there may be, of 25 side by side, of one, and of six

@@ -11,7 +11,7 @@ use wgpu_batchnorm::{
     wgpu,
 };
 
-const SHAPES: [Shape; 13] = [
+const SHAPES: [Shape; 14] = [
     Shape::ncl(2, 5, 31),
     Shape::ncl(4, 6, 49),
     Shape::ncl(2, 2, 3_001),
@@ -21,7 +21,8 @@ const SHAPES: [Shape; 13] = [
     Shape::channels_last(521, 33),
     Shape::channels_last(1_040, 32),
     Shape::ncl(8, 20, 260),
-    Shape::ncl(8, 21, 131),
+    Shape::ncl(9, 21, 131),
+    Shape::ncl(8, 40, 35),
     // Several samples as one, in runs and in lines.
     Shape::ncl(16, 12, 49),
     Shape::ncl(16, 3, 1_003),
@@ -42,7 +43,7 @@ fn adapters(context: &Context) -> [Adapter; 3] {
     ]
 }
 
-/// A layer for each mapping and path, and for those that mask what is not there.
+/// A layer for each mapping and path, and for those that mask what is not there, or have channels more than once.
 fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
     static LAYERS: OnEach<Vec<(BatchNorm, Shape)>> = OnEach::new();
     LAYERS.get_or_init(|| {
@@ -55,8 +56,11 @@ fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
                 let plan = Plan::new(&adapter, shape, &Request::new(Pass::Backward, &[]));
                 let plan = plan.expect("a plan");
                 let masks = matches!(plan.access, Access::Cut | Access::Partial);
-                if !seen.contains(&(plan.mapping, plan.path, masks)) {
-                    seen.push((plan.mapping, plan.path, masks));
+                let params = &plan.steps[0].params;
+                let repeats = params.period < params.channels;
+                let kind = (plan.mapping, plan.path, masks, repeats);
+                if !seen.contains(&kind) {
+                    seen.push(kind);
                     layers.push((bn.with_descriptor(descriptor).expect("a layer"), shape));
                 }
             }

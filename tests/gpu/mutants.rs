@@ -83,7 +83,7 @@ fn more_cases() {
     let mut cases = plain_cases();
     cases.extend(features_of(Shape::ncl(4, 6, 49)));
     cases.extend(features_of(Shape::channels_last(500, 12)));
-    for shape in [Shape::ncl(40, 7, 99), Shape::ncl(3, 5, 4_001), Shape::channels_last(14_000, 5)] {
+    for shape in [Shape::ncl(41, 7, 99), Shape::ncl(3, 5, 4_001), Shape::channels_last(14_000, 5)] {
         for weights in [Weighting::Nothing, Weighting::Outer, Weighting::Position] {
             check(vec![(Pieces, Case { weights, ..Case::new(shape) })]);
         }
@@ -122,9 +122,15 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
     match plan {
         Software => Layers::new(context, |adapter| adapter),
         Gpu => Layers::new(context, |adapter| Adapter { is_cpu: false, ..adapter }),
-        Tiles => Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter }),
+        Tiles => Layers::new(context, |adapter| Adapter {
+            is_cpu: true,
+            cores: 4,
+            tiles_from: 0,
+            ..adapter
+        }),
         WideTiles => Layers::new(context, |adapter| Adapter {
             is_cpu: true,
+            cores: 4,
             tiles_from: 0,
             subgroup: 64,
             ..adapter
@@ -132,6 +138,7 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
         Grids => Layers::new(context, |adapter| Adapter { max_workgroups: 23, ..adapter }),
         TileGrids => Layers::new(context, |adapter| Adapter {
             is_cpu: true,
+            cores: 4,
             tiles_from: 0,
             max_workgroups: 16,
             ..adapter
@@ -139,6 +146,7 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
         Pieces => Layers::new(of_small_bindings(), |adapter| adapter),
         TilePieces => Layers::new(of_small_bindings(), |adapter| Adapter {
             is_cpu: true,
+            cores: 4,
             tiles_from: 0,
             ..adapter
         }),
@@ -324,7 +332,7 @@ fn options() -> Vec<Planned> {
 /// Fused, split and in inference, over grids of two dimensions.
 fn grids() -> Vec<Planned> {
     vec![
-        planned(Grids, 0, Shape::ncl(16, 53, 100)),
+        planned(Grids, 0, Shape::ncl(17, 53, 100)),
         planned(Grids, 0, Shape::channels_last(9_001, 12)),
         planned(Grids, 0, Shape::ncl(700, 5, 64)),
     ]
@@ -332,7 +340,7 @@ fn grids() -> Vec<Planned> {
 
 fn tile_grids() -> Vec<Planned> {
     vec![
-        planned(TileGrids, 0, Shape::ncl(16, 53, 500)),
+        planned(TileGrids, 0, Shape::ncl(17, 53, 500)),
         // A prime number of rows is not folded to fewer.
         planned(TileGrids, 0, Shape::channels_last(36_997, 32)),
     ]
@@ -401,6 +409,8 @@ fn renormalized() -> Vec<Planned> {
     vec![
         of(Software, Shape::ncl(6, 9, 64)),
         of(Software, Shape::ncl(4, 9, 52)),
+        of(Tiles, Shape::ncl(16, 12, 49)),
+        of(Tiles, Shape::ncl(24, 3, 1_024)),
         of(Gpu, Shape::ncl(3, 9, 20_001)),
         of(Software, Shape::channels_last(333, 7)),
         of(Gpu, Shape::channels_last(9_001, 12)),
@@ -419,7 +429,7 @@ fn tiles() -> Vec<Planned> {
         planned(WideTiles, 0, Shape::channels_last(8_209, 64)),
         // As many quads as an invocation may have, in more than one group of blocks.
         planned(Tiles, 0, Shape::channels_last(300, 1020)),
-        planned(Tiles, 0, Shape::ncl(20, 50, 48)),
+        planned(Tiles, 0, Shape::ncl(21, 50, 48)),
         // Of fewer rows than a block.
         planned(TilePieces, 0, Shape::ncl(11, 256, 49)),
         // One column more than fours, and three.
@@ -435,7 +445,7 @@ fn fused_tiles() -> Vec<Planned> {
     // Split, so that what is written beyond one split is another's.
     let shape = Shape::channels_last(36_997, 32);
     let over = (TileGrids, Case { in_place: true, ..Case::new(shape) });
-    [fused(cases), renormalized().split_off(5), vec![over]].concat()
+    [fused(cases), renormalized().split_off(7), vec![over]].concat()
 }
 
 /// Rows that are one of the tensor's or several, as many as are one group, more than a part; one pair a thread, and up
@@ -483,7 +493,7 @@ fn lines() -> Vec<Planned> {
         planned(TilePieces, 0, Shape::ncl(17, 8, 1_005)),
         // Several samples as one, of which the band has some channels twice.
         planned(Tiles, 0, Shape::ncl(18, 12, 1_003)),
-        planned(Tiles, 0, Shape::ncl(16, 3, 1_024)),
+        planned(Tiles, 0, Shape::ncl(24, 3, 1_024)),
     ]
 }
 

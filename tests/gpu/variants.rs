@@ -44,8 +44,12 @@ fn cases_agree_as_planned_for_a_gpu() {
 #[test]
 fn cases_agree_in_tiles() {
     if let Some(context) = device::context() {
-        let layers =
-            Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 0, ..adapter });
+        let layers = Layers::new(context, |adapter| Adapter {
+            is_cpu: true,
+            cores: 4,
+            tiles_from: 0,
+            ..adapter
+        });
         layers.check_all(&[plain_cases(), fused_cases(29)].concat());
     }
 }

@@ -272,7 +272,7 @@ fn samples_are_taken_together_that_have_whole_pairs_then() {
     assert_eq!(training(Shape::ncl(64, 58, 49)), (runs, 16, 232, 58));
     assert_eq!(training(Shape::ncl(64, 3, 50_176)), (lines, 8, 24, 3));
     assert_eq!(taken(Shape::ncl(64, 3, 89_401), Pass::Inference), (lines, 8, 24, 3));
-    // What has whole pairs as it is; too few samples, or too many to be one; and strips.
+    // What has whole pairs as it is; samples of which some would be left; and strips.
     assert_eq!(training(Shape::ncl(64, 12, 784)), (lines, 64, 12, 12));
     assert_eq!(training(Shape::ncl(1_022, 9, 49)).0, Mapping::Tiles);
     assert_eq!(training(Shape::ncl(8_192, 4, 16)).0, Mapping::Strips);

@@ -2,8 +2,9 @@
 
 use super::*;
 
-/// The elements of what is a channel to the kernels, which may be one of several samples, that those of a step come to, as shaders/walk/map_rows.wgsl,
-/// shaders/walk/map_columns.wgsl and the map.wgsl of shaders/tile, strip, line and run go about it.
+/// The elements of a channel that the kernels of a step come to, as shaders/walk/map_rows.wgsl,
+/// shaders/walk/map_columns.wgsl and the map.wgsl of shaders/tile, strip, line and run go about it. A channel of
+/// several samples that are taken as one is as many.
 fn elements_of(step: &Step, channel: u32) -> Vec<u32> {
     let p = step.params;
     let mut elements = Vec::new();
