@@ -65,7 +65,7 @@ fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
                 }
             }
         }
-        assert_eq!(layers.len(), 11, "all of them: {seen:?}");
+        assert_eq!(layers.len(), 14, "all of them: {seen:?}");
         layers
     })
 }
