@@ -482,6 +482,9 @@ fn lines() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(9, 10, 4_500)),
         // Bands as wide as any, of which the last is narrower.
         planned(Tiles, 0, Shape::ncl(8, 200, 132)),
+        // As many channels as a row of the state has values.
+        planned(Tiles, 0, Shape::ncl(8, 64, 136)),
+        planned(TileGrids, 0, Shape::ncl(8, 600, 132)),
         // The last band shares its channels with none.
         planned(Tiles, 0, Shape::ncl(3, 24, 1_060)),
         planned(TilePieces, 0, Shape::ncl(40, 12, 516)),
@@ -494,6 +497,7 @@ fn lines() -> Vec<Planned> {
         // Several samples as one, of which the band has some channels twice.
         planned(Tiles, 0, Shape::ncl(18, 12, 1_003)),
         planned(Tiles, 0, Shape::ncl(24, 3, 1_024)),
+        planned(Tiles, 0, Shape::ncl(16, 9, 196)),
     ]
 }
 
@@ -512,6 +516,9 @@ fn runs() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(8, 40, 8_203)),
         // Of 24 channels a run, but for the last.
         planned(Tiles, 0, Shape::ncl(131, 376, 33)),
+        // As many channels as a row of the state has values.
+        planned(Tiles, 0, Shape::ncl(8, 64, 49)),
+        planned(TileGrids, 0, Shape::ncl(8, 1_040, 49)),
         // Several samples as one.
         planned(Tiles, 0, Shape::ncl(16, 12, 49)),
         planned(TilePieces, 0, Shape::ncl(66, 12, 49)),

@@ -29,7 +29,7 @@ const OTHERS: [&str; 7] = [
 ];
 
 /// What reaches code of some files that the quick cases do not.
-const SUITES: [(&str, &[&str]); 10] = [
+const SUITES: [(&str, &[&str]); 12] = [
     ("affine_gradients", &["parts::", "optimizer::"]),
     ("partial_moments", &["parts::"]),
     ("partial_sums", &["parts::"]),
@@ -37,6 +37,8 @@ const SUITES: [(&str, &[&str]); 10] = [
     ("walk/merge_sums", &["parts::"]),
     ("walk/record_statistics", &["parts::"]),
     ("walk/backward_input", &["optimizer::other_passes"]),
+    ("line/backward_input", &["optimizer::other_passes"]),
+    ("run/backward_input", &["optimizer::other_passes"]),
     ("gradient_input", &["fused::in_place"]),
     ("gradient_sums", &["fused::in_place", "fused::a_gradient_does_not_depend_on_the_others"]),
     ("statistics", &["fused::a_mask_of_zeros_is_an_empty_batch"]),
