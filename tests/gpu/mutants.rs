@@ -497,7 +497,7 @@ fn lines() -> Vec<Planned> {
         // Several samples as one, of which the band has some channels twice.
         planned(Tiles, 0, Shape::ncl(18, 12, 1_003)),
         planned(Tiles, 0, Shape::ncl(24, 3, 1_024)),
-        planned(Tiles, 0, Shape::ncl(16, 9, 196)),
+        planned(Tiles, 0, Shape::ncl(8, 33, 132)),
     ]
 }
 
