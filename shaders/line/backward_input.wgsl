@@ -16,7 +16,8 @@ fn backward_input(
     if !exists(b) {
         return;
     }
-    // Threads record in turn, and each knows all channels. Where a band's first channel is there again, so are the others.
+    // Threads record in turn, and each knows all channels. Where a band's first channel is there again, so are the
+    // others.
     if records(place(b, 0u)) {
         for (var k = thread; k < channels_of(b); k += WORKGROUP) {
             let p = place(b, k);

@@ -19,7 +19,7 @@ fn forward_moments(
     if channel >= params.channels {
         return;
     }
-    let p = place_of(b, channel);
+    let p = place_of(channel, b.split);
     set_partial(p, moments_of(b, channel));
     if records(p) {
         save_running(p);

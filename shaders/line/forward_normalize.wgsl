@@ -19,7 +19,8 @@ fn forward_normalize(
     if !exists(b) {
         return;
     }
-    // Threads record in turn, and each knows all channels. Where a band's first channel is there again, so are the others.
+    // Threads record in turn, and each knows all channels. Where a band's first channel is there again, so are the
+    // others.
     if records(place(b, 0u)) {
         for (var k = thread; k < channels_of(b); k += WORKGROUP) {
             let p = place(b, k);

@@ -4,18 +4,16 @@
 // of up to MAX_CHANNELS channels; of gradients each thread has sums of its own of every channel: none waits for
 // another.
 // Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl and tensor/pairs.wgsl. A line, the values of a channel in a sample, has two pairs for each
-// thread; samples are multiples of a pair. With HALVES a line is a multiple of a quad, and may start or end in the
-// middle of a pair: that of an odd channel starts there. With CUT it may start and end anywhere; then bands that
-// threads share are multiples of eight channels, but for the last, and so of a pair.
+// Needs: params.wgsl, tensor/pairs.wgsl and pairs/place.wgsl. A line, the values of a channel in a sample, has two
+// pairs for each thread; samples are multiples of a pair. With HALVES a line is a multiple of a quad, and may start or
+// end in the middle of a pair: that of an odd channel starts there. With CUT it may start and end anywhere; then bands
+// that threads share are multiples of eight channels, but for the last, and so of a pair.
 //
 // For adapters that are cores with caches. Eight threads that read a line each are as many streams as a core
 // follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here
 // is in time: one that tests at its start runs once more than it has work, with all threads off. And they step
 // there: in a `continuing` block each round would ask whether it is the first.
 
-// Values of one channel in a quad.
-const VALUES_A_QUAD = 4u;
 // Channels of a band that threads go over side by side at most: the more, the longer memory is in order.
 const MAX_CHANNELS = 32u;
 
@@ -59,12 +57,6 @@ fn channels_of(b: Band) -> u32 {
     return min(params.group, params.channels - b.channel);
 }
 
-struct Place {
-    channel: u32,   // in the piece; beyond its channels for threads without work
-    split: u32,
-    lane: u32,
-}
-
 // From a pair of a thread to its next, in elements, where all threads go side by side.
 fn pair_step() -> u32 {
     return 8u * WORKGROUP;
@@ -79,18 +71,9 @@ fn pair_from(i: u32) -> u32 {
     return pair_of(i + 7u);
 }
 
-// Of a channel of the piece. Where channels repeat, each time is a split of its own.
-fn place_of(b: Band, channel: u32) -> Place {
-    if REPEATED {
-        let times = params.channels / params.period;
-        return Place(channel % params.period, b.split * times + channel / params.period, 0u);
-    }
-    return Place(channel, b.split, 0u);
-}
-
 // Of the band's channel `k`.
 fn place(b: Band, k: u32) -> Place {
-    return place_of(b, b.channel + k);
+    return place_of(b.channel + k, b.split);
 }
 
 // The channel that a thread sums: the `k`-th of its band. Where every second line starts in the middle of
@@ -105,16 +88,6 @@ fn channel_to_sum(b: Band, k: u32) -> u32 {
 
 fn is_live(p: Place) -> bool {
     return p.channel < params.channels;
-}
-
-// The sum over the values of a channel in a quad, in every component.
-fn across(v: vec4f) -> vec4f {
-    return vec4f((v.x + v.y) + (v.z + v.w));
-}
-
-// All quads are whole.
-fn keep(q: Quad, v: vec4f) -> vec4f {
-    return v;
 }
 
 // Element of the piece at the start of a line.

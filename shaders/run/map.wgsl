@@ -1,18 +1,15 @@
 // Formula: the mapping of a workgroup to a channels-first tensor, outer × channels × inner, whose lines, the
 // values of a channel in a sample, are of any length.
-// A workgroup owns: runs, one for each thread, or one that all share. A run is one split of the samples of a multiple of
-// eight channels in a row: in each sample their lines start and end with a pair of quads, however long they are. What
-// is summed, and y, each thread goes through in a run of its own; dx all threads write side by side, over one run of
-// eight channels.
-// Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl and tensor/pairs.wgsl. Channels are a multiple of eight, and a line has a whole pair.
+// A workgroup owns: runs, one for each thread, or one that all share. A run is one split of the samples of a multiple
+// of eight channels in a row: in each sample their lines start and end with a pair of quads, however long they are.
+// What is summed, and y, each thread goes through in a run of its own; dx all threads write side by side, over one run
+// of eight channels. Reads and writes: the per-channel rows of state and work, for its channels. Needs: params.wgsl,
+// tensor/pairs.wgsl and pairs/place.wgsl. Channels are a multiple of eight, and a line has a whole pair.
 //
 // For adapters that are cores with caches. No thread waits for another, and a pair in which a line ends is
 // loaded once: it serves the next as well. The longer a run in a sample, the better a core's prefetcher follows
 // that many threads.
 
-// Values of one channel in a quad.
-const VALUES_A_QUAD = 4u;
 // Channels of a run that a thread has for itself at most, and of one that all share.
 const MAX_CHANNELS = 32u;
 const SHARED_CHANNELS = 8u;
@@ -66,34 +63,13 @@ fn is_empty(r: Run) -> bool {
     return r.first_sample >= r.end_sample;
 }
 
-struct Place {
-    channel: u32,   // in the piece
-    split: u32,
-    lane: u32,
-}
-
-// Of the run's channel `k`. Where channels repeat, each time is a split of its own.
+// Of the run's channel `k`.
 fn place(r: Run, k: u32) -> Place {
-    let c = r.channel + k;
-    if REPEATED {
-        let times = params.channels / params.period;
-        return Place(c % params.period, r.split * times + c / params.period, 0u);
-    }
-    return Place(c, r.split, 0u);
+    return place_of(r.channel + k, r.split);
 }
 
 fn is_live(p: Place) -> bool {
     return true;
-}
-
-// The sum over the values of a channel in a quad, in every component.
-fn across(v: vec4f) -> vec4f {
-    return vec4f((v.x + v.y) + (v.z + v.w));
-}
-
-// All quads are whole.
-fn keep(q: Quad, v: vec4f) -> vec4f {
-    return v;
 }
 
 // Elements of the piece.

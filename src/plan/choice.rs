@@ -294,9 +294,9 @@ impl<'a> Question<'a> {
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
-    /// moments are wanted; and bands enough to be busy, or, of lines that end anywhere, to be faster than all cores are with
-    /// single values. Frozen gradients are written on the way to sums, channel by channel, so lines must not end in the middle
-    /// of a pair.
+    /// moments are wanted; and bands enough to be busy, or, of lines that end anywhere, to be faster than all cores are
+    /// with single values. Frozen gradients are written on the way to sums, channel by channel, so lines must not end
+    /// in the middle of a pair.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
@@ -358,8 +358,8 @@ impl<'a> Question<'a> {
         self.channels.is_multiple_of(RUN_CHANNELS) && 2 * self.channels > RUN_CHANNELS * side
     }
 
-    /// Whether there is a run for each core, which would else walk over single values; or for each of a few invocations,
-    /// where these might keep all of a channel's values.
+    /// Whether there is a run for each core, which would else walk over single values; or for each of a few
+    /// invocations, where these might keep all of a channel's values.
     fn has_runs(&self) -> bool {
         let Self { outer, channels, inner, samples, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;

@@ -181,9 +181,9 @@ impl Geometry {
         }
     }
 
-    /// Quads of a row, of `across`, that threads read side by side: 128 bytes, or 256 of a row of twice as many, which are
-    /// whole lines of memory. Where a workgroup has more of them, it has fewer lanes for each; so the tensor has fewer
-    /// workgroups, or channels more partials.
+    /// Quads of a row, of `across`, that threads read side by side: 128 bytes, or 256 of a row of twice as many, which
+    /// are whole lines of memory. Where a workgroup has more of them, it has fewer lanes for each; so the tensor has
+    /// fewer workgroups, or channels more partials.
     fn columns_beside(&self, across: u64) -> u64 {
         let line = 128 / (4 * self.element.size());
         (across / 2).clamp(line, 2 * line).min(across.max(1)).next_power_of_two()

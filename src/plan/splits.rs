@@ -26,8 +26,8 @@ const MIN_ROWS: u64 = 128;
 /// n² times as many rows of a strip or tile, for each partial of a split that is merged for a column, are split over
 /// about n workgroups.
 const ROWS_TO_SPLIT: u64 = 256;
-/// Rows that a lane of columns has, where all it does is write and workgroups are enough: first it loads what normalises
-/// four channels.
+/// Rows that a lane of columns has, where all it does is write and workgroups are enough: first it loads what
+/// normalises four channels.
 const MIN_WRITTEN: u64 = 32;
 /// Splits that are not too many for any rows that are split at all.
 const FEW_SPLITS: u64 = 4;
@@ -96,18 +96,18 @@ impl Geometry {
         if adapter.is_cpu || self.elementwise { splits } else { units.div_ceil(longest).max(1) }
     }
 
-    /// At most so many, of a channel, or of four, that `walk` quads are of. Each of n workgroups loads all n partials before
-    /// it loads and stores its share of the quads: the former is to be no more than a sixteenth of the latter, or half on a
-    /// GPU, which needs many workgroups to be busy.
+    /// At most so many, of a channel, or of four, that `walk` quads are of. Each of n workgroups loads all n partials
+    /// before it loads and stores its share of the quads: the former is to be no more than a sixteenth of the latter,
+    /// or half on a GPU, which needs many workgroups to be busy.
     fn walk_splits(&self, adapter: &Adapter, walk: u64) -> u64 {
         let channels = if self.mapping == Mapping::Columns { 4 } else { 1 };
         let part = if adapter.is_cpu { 16 } else { 2 };
         (2 * walk / (part * PARTIAL_ROWS * channels)).isqrt()
     }
 
-    /// As many as are fast of `groups` strips or tiles side by side, of `walk` rows. Each workgroup merges all partials of its
-    /// columns, each of them as much work as a few rows, so that n splits together have n² times the work of one to
-    /// merge: little of all, or no more than the rows of one split, where cores would have nothing to do. In the end
+    /// As many as are fast of `groups` strips or tiles side by side, of `walk` rows. Each workgroup merges all partials
+    /// of its columns, each of them as much work as a few rows, so that n splits together have n² times the work of one
+    /// to merge: little of all, or no more than the rows of one split, where cores would have nothing to do. In the end
     /// each core has as many workgroups; half of them, where a split leaves many partials.
     fn swept_splits(&self, adapter: &Adapter, groups: u64, walk: u64) -> u64 {
         let little = (walk / (ROWS_TO_SPLIT * self.merges)).isqrt();

@@ -185,8 +185,8 @@ impl Variant {
             Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
             Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
             Mapping::Strips => wgsl!("strip/map", "strip/channels"),
-            Mapping::Lines => wgsl!("line/map", "channel_rows"),
-            Mapping::Runs => wgsl!("run/map", "channel_rows"),
+            Mapping::Lines => wgsl!("line/map", "pairs/place", "channel_rows"),
+            Mapping::Runs => wgsl!("run/map", "pairs/place", "channel_rows"),
         };
         let kernel = self.kernel.files(self.mapping);
         let shared: &[&str] = wgsl!("weights", "exponential");

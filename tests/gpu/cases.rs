@@ -87,8 +87,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(3, 24, 4_500),
         // Short ones, whose moments are taken in runs, in seven bands as wide as any.
         Shape::ncl(8, 200, 132),
-        // Long ones that end anywhere in a pair, in bands of 32 channels, and whose moments are taken line by line, in one
-        // group and a few.
+        // Long ones that end anywhere in a pair, in bands of 32 channels, and whose moments are taken line by line, in
+        // one group and a few.
         Shape::ncl(3, 136, 1_003),
         Shape::ncl(7, 12, 1_006),
         Shape::ncl(9, 12, 5_006),
@@ -106,8 +106,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 40, 8_203),
         Shape::ncl(131, 376, 33),
         Shape::ncl(45, 24, 65),
-        // Several samples as one, whose channels repeat: in runs, split, of two samples and of eight; and as lines, of whole
-        // rounds, of an odd number of quads, and that end anywhere, in bands that have some channels twice.
+        // Several samples as one, whose channels repeat: in runs, split, of two samples and of eight; and as lines, of
+        // whole rounds, of an odd number of quads, and that end anywhere, in bands that have some channels twice.
         Shape::ncl(16, 12, 49),
         Shape::ncl(40, 7, 265),
         Shape::ncl(24, 3, 1_024),
@@ -126,8 +126,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(67, 1_000),
         Shape::nc(330, 24),
         Shape::ncl(70, 40, 7),
-        // Those whose quads are of several channels: an odd number of these, or fewer than four, in rows of 64 and more;
-        // and lines of two to nine values, of all channels.
+        // Those whose quads are of several channels: an odd number of these, or fewer than four, in rows of 64 and
+        // more; and lines of two to nine values, of all channels.
         Shape::channels_last(33_280, 7),
         Shape::channels_last(66_560, 3),
         Shape::channels_last(133_120, 1),

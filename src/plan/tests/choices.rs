@@ -216,7 +216,8 @@ fn long_lines_may_end_anywhere() {
 }
 
 /// Whole pairs of a run of eight channels, however long their lines are, and a run for each core, or more where a
-/// channel's values might be kept. Short lines are swept where that is worth compiling, and longer ones of quads are lines.
+/// channel's values might be kept. Short lines are swept where that is worth compiling, and longer ones of quads are
+/// lines.
 #[test]
 fn runs_are_for_lines_of_any_length() {
     let mapping = |adapter, shape, pass, offset: u64| {
