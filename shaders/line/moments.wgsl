@@ -29,7 +29,7 @@ fn start_pivot(b: Band, channel: u32) -> vec4f {
 }
 
 // Of what of a line no round has.
-fn rest_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
+fn rest_sums(c: Cursor, pivot: f32) -> DeviationSums {
     var sums = DeviationSums();
     var i = first_of_rest(c);
     loop {
@@ -43,7 +43,7 @@ fn rest_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
 }
 
 // Of the next group.
-fn group_sums(c: Cursor, pivot: vec4f) -> DeviationSums {
+fn group_sums(c: Cursor, pivot: f32) -> DeviationSums {
     let end = end_of_group(c);
     var sums = DeviationSums();
     var i = c.at;
@@ -98,7 +98,7 @@ fn moments_of(b: Band, channel: u32) -> Moments {
         loop {
             middle_of_last = c.at + rounds_of(c) / 2u * ROUND;
             elements += elements_of_group(c);
-            part = plus(part, group_sums(c, total.pivot));
+            part = plus(part, group_sums(c, total.pivot.x));
             next_group(&c);
             group++;
             if group >= groups {
@@ -106,7 +106,7 @@ fn moments_of(b: Band, channel: u32) -> Moments {
             }
         }
         done += groups;
-        total = add(total, Moments(f32(elements), total.pivot, part.sum, part.squares));
+        total = add(total, moments_about(total.pivot.x, f32(elements), part));
         total = with_moved_pivot(total, first, middle_of_last, done >= GROUPS_TO_STEP || c.groups == 0u);
         if c.groups == 0u {
             break;

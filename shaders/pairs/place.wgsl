@@ -20,9 +20,15 @@ fn place_of(channel: u32, split: u32) -> Place {
     return Place(channel, split, 0u);
 }
 
-// The sum over the values of a channel in a quad, in every component.
+// The sums over two of the values of a channel in a quad, and over the others.
+fn halves_of(v: vec4f) -> vec2f {
+    return v.xz + v.yw;
+}
+
+// The sum over all of them, in every component.
 fn across(v: vec4f) -> vec4f {
-    return vec4f((v.x + v.y) + (v.z + v.w));
+    let halves = halves_of(v);
+    return vec4f(halves.x + halves.y);
 }
 
 // All quads are whole.

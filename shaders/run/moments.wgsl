@@ -38,7 +38,7 @@ fn start_pivot(r: Run, k: u32) -> f32 {
 }
 
 // Of whole pairs, one at least.
-fn group_sums(first: u32, end: u32, pivot: vec4f) -> DeviationSums {
+fn group_sums(first: u32, end: u32, pivot: f32) -> DeviationSums {
     var group = DeviationSums();
     var i = first;
     loop {
@@ -52,7 +52,7 @@ fn group_sums(first: u32, end: u32, pivot: vec4f) -> DeviationSums {
 }
 
 // `cut` is the pair that the line before ended in, and then the one that this one does.
-fn line_sums(l: Line, pivot: vec4f, cut: ptr<function, Pair>) -> DeviationSums {
+fn line_sums(l: Line, pivot: f32, cut: ptr<function, Pair>) -> DeviationSums {
     let end = end_pair(l);
     var total = sums_of_deviations(within(l, before(l), deviations(*cut, pivot)));
     var i = first_pair(l);
@@ -74,8 +74,8 @@ fn sum_lines(r: Run, sample: u32) {
     var k = 0u;
     var j = 0u;
     loop {
-        let s = line_sums(segment(line(r, sample, k), j), vec4f(pivots[k]), &cut);
-        part_moments[k] += vec2f(across(s.sum).x, across(s.squares).x);
+        let s = line_sums(segment(line(r, sample, k), j), pivots[k], &cut);
+        part_moments[k] += vec2f(s.sum.x + s.sum.y, s.squares.x + s.squares.y);
         j++;
         let is_last = j == segments;
         k += select(0u, 1u, is_last);
