@@ -5,6 +5,13 @@
 // optimizer state.
 // Needs: params.wgsl, a mapping file, gradient_sums.wgsl, optimizer.wgsl.
 
+// Adds 1 to the steps of the optimizer, and returns them.
+fn next_step(p: Place) -> vec4f {
+    let steps = state_words(ROW_STEPS, p) + 1u;
+    set_state_words(ROW_STEPS, p, steps);
+    return vec4f(steps);
+}
+
 fn record_gradients(p: Place, s: Statistics, sums: Sums) {
     if !AFFINE {
         return;
@@ -21,7 +28,7 @@ fn record_gradients(p: Place, s: Statistics, sums: Sums) {
     set_state_row(ROW_DGAMMA, p, dgamma);
     set_state_row(ROW_DBETA, p, dbeta);
     if has(FLAG_OPTIMIZE) {
-        let steps = increment(ROW_STEPS, p);
+        let steps = next_step(p);
         if has(FLAG_GAMMA) {
             step(p, ROW_GAMMA, ROW_GAMMA_FIRST, ROW_GAMMA_SECOND, dgamma, steps);
         }

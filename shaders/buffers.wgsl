@@ -1,6 +1,6 @@
 // Formula: none; the two buffers of the layer itself, and the rows that they consist of.
-// A workgroup owns: nothing. Reads: nothing. Writes: nothing.
-// Needs: nothing.
+// A workgroup owns: nothing. Reads and writes: the rows it is asked for.
+// Needs: a mapping file, and one of channel_rows.wgsl, channel_quads.wgsl and strip/channels.wgsl.
 
 // Rows of the state buffer, `row_stride` words each. Words, because one row counts.
 const ROW_GAMMA = 0u;
@@ -36,3 +36,11 @@ const ROW_PARTIALS = 11u;
 
 @group(0) @binding(1) var<storage, read_write> state: array<u32>;
 @group(0) @binding(2) var<storage, read_write> work: array<u32>;
+
+fn state_row(row: u32, p: Place) -> vec4f {
+    return bitcast<vec4f>(state_words(row, p));
+}
+
+fn set_state_row(row: u32, p: Place, value: vec4f) {
+    set_state_words(row, p, bitcast<vec4u>(value));
+}

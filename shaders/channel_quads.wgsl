@@ -2,25 +2,16 @@
 // A workgroup owns, reads, writes: the rows of its channels.
 // Needs: params.wgsl, walk/map_columns.wgsl.
 
-fn state_row(row: u32, p: Place) -> vec4f {
+fn state_words(row: u32, p: Place) -> vec4u {
     let i = row * params.row_stride + channels_of(p);
-    return bitcast<vec4f>(vec4u(state[i.x], state[i.y], state[i.z], state[i.w]));
+    return vec4u(state[i.x], state[i.y], state[i.z], state[i.w]);
 }
 
-fn set_state_row(row: u32, p: Place, value: vec4f) {
+fn set_state_words(row: u32, p: Place, words: vec4u) {
     let i = row * params.row_stride + params.first_channel + p.channel;
     for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        state[i + k] = bitcast<u32>(value[k]);
+        state[i + k] = words[k];
     }
-}
-
-// Adds 1 to a count, and returns it.
-fn increment(row: u32, p: Place) -> vec4f {
-    let i = row * params.row_stride + params.first_channel + p.channel;
-    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        state[i + k] += 1u;
-    }
-    return vec4f(f32(state[i]));
 }
 
 fn work_row(row: u32, p: Place) -> vec4f {

@@ -14,14 +14,23 @@ struct Affine {
     shift: vec4f,
 }
 
+// What a layer learns of its channels.
+struct Learned {
+    gamma: vec4f,
+    beta: vec4f,
+}
+
+fn learned(p: Place) -> Learned {
+    var l = Learned(vec4f(1.0), vec4f());
+    if has(FLAG_GAMMA) { l.gamma = state_row(ROW_GAMMA, p); }
+    if has(FLAG_BETA) { l.beta = state_row(ROW_BETA, p); }
+    return l;
+}
+
 fn affine(
-    p: Place, pivot: vec4f, remainder: vec4f, inv_std: vec4f, r: vec4f, d: vec4f,
+    l: Learned, pivot: vec4f, remainder: vec4f, inv_std: vec4f, r: vec4f, d: vec4f,
 ) -> Affine {
-    var gamma = vec4f(1.0);
-    var beta = vec4f();
-    if has(FLAG_GAMMA) { gamma = state_row(ROW_GAMMA, p); }
-    if has(FLAG_BETA) { beta = state_row(ROW_BETA, p); }
-    return Affine(pivot, remainder, (inv_std * r) * gamma, beta + gamma * d);
+    return Affine(pivot, remainder, (inv_std * r) * l.gamma, l.beta + l.gamma * d);
 }
 
 // The same without a remainder, whose share is in the shift.
@@ -38,7 +47,7 @@ fn running_inv_std(p: Place) -> vec4f {
 // Of running statistics.
 fn running_affine(p: Place) -> Affine {
     let mean = state_row(ROW_RUNNING_MEAN, p);
-    return affine(p, mean, vec4f(), running_inv_std(p), vec4f(1.0), vec4f());
+    return affine(learned(p), mean, vec4f(), running_inv_std(p), vec4f(1.0), vec4f());
 }
 
 // What the activation takes, of x − mean; or of x − pivot, where the map is folded.

@@ -11,15 +11,20 @@
 struct Running {
     mean: vec4f,
     variance: vec4f,
+    batches: vec4u,
 }
 
 fn running_statistics(p: Place) -> Running {
-    return Running(state_row(ROW_RUNNING_MEAN, p), state_row(ROW_RUNNING_VAR, p));
+    return Running(
+        state_row(ROW_RUNNING_MEAN, p),
+        state_row(ROW_RUNNING_VAR, p),
+        state_words(ROW_BATCHES, p),
+    );
 }
 
-// As they were when the first of two dispatches saved them.
+// As the first of two dispatches saved them, for batch renormalization, which does not ask for the batches.
 fn saved_running(p: Place) -> Running {
-    return Running(work_row(ROW_MEAN_BEFORE, p), work_row(ROW_VAR_BEFORE, p));
+    return Running(work_row(ROW_MEAN_BEFORE, p), work_row(ROW_VAR_BEFORE, p), vec4u());
 }
 
 // All that follows from a channel's moments.
@@ -40,7 +45,7 @@ fn divisor_of(m: Moments) -> f32 {
     return select(count, 1.0, count == 0.0);
 }
 
-fn normalizer(p: Place, m: Moments, before: Running) -> Normalizer {
+fn normalizer(l: Learned, m: Moments, before: Running) -> Normalizer {
     let count = divisor_of(m);
     let remainder = remainder_of(m, count);
     let inv_std = 1.0 / sqrt(m2_of(m, count) / count + params.epsilon);
@@ -53,10 +58,11 @@ fn normalizer(p: Place, m: Moments, before: Running) -> Normalizer {
         r = clamp(1.0 / (inv_std * running_std), 1.0 / r_max, r_max);
         d = clamp(((m.pivot - before.mean) + remainder) / running_std, -d_max, d_max);
     }
-    return Normalizer(affine(p, m.pivot, remainder, inv_std, r, d), inv_std, r, d);
+    return Normalizer(affine(l, m.pivot, remainder, inv_std, r, d), inv_std, r, d);
 }
 
-fn record(p: Place, m: Moments, n: Normalizer) {
+// Of a channel whose running statistics are `before`.
+fn record(p: Place, m: Moments, n: Normalizer, before: Running) {
     let count = count_of(m);
     let mean = n.affine.pivot + n.affine.remainder;
     set_work_row(ROW_MEAN, p, mean);
@@ -70,14 +76,13 @@ fn record(p: Place, m: Moments, n: Normalizer) {
     set_work_row(ROW_D, p, n.d);
     // A batch of nothing tells nothing.
     if has(FLAG_TRACK) && count > 0.0 {
-        let batches = increment(ROW_BATCHES, p);
-        let alpha = select(vec4f(params.momentum), 1.0 / batches, has(FLAG_CUMULATIVE));
+        let batches = before.batches + 1u;
+        let alpha = select(vec4f(params.momentum), 1.0 / vec4f(batches), has(FLAG_CUMULATIVE));
         // One value has no unbiased variance.
         let unbiased = has(FLAG_UNBIASED) && count > 1.0;
         let variance = m2_of(m, count) / select(count, count - 1.0, unbiased);
-        set_state_row(ROW_RUNNING_MEAN, p,
-            (1.0 - alpha) * state_row(ROW_RUNNING_MEAN, p) + alpha * mean);
-        set_state_row(ROW_RUNNING_VAR, p,
-            (1.0 - alpha) * state_row(ROW_RUNNING_VAR, p) + alpha * variance);
+        set_state_words(ROW_BATCHES, p, batches);
+        set_state_row(ROW_RUNNING_MEAN, p, (1.0 - alpha) * before.mean + alpha * mean);
+        set_state_row(ROW_RUNNING_VAR, p, (1.0 - alpha) * before.variance + alpha * variance);
     }
 }

@@ -1,5 +1,5 @@
 //! What the adapter's memory allows: reading and copying kernels at their best workgroup size, in the
-//! words that suit it best.
+//! words and the order that suit it best.
 
 use crate::support::timer::Timer;
 use wgpu::util::DeviceExt;
@@ -30,6 +30,7 @@ pub struct Ceiling {
 pub struct Kernel {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
+    pub name: &'static str,
     pub workgroup: u32,
     workgroups: u64,
     pub unit: Unit,
@@ -71,13 +72,15 @@ impl Ceiling {
                 candidates.extend([64, 256, 1024, 4096, 16384].map(|n| (workgroup, n, unit)));
             }
         }
-        let best = |name: &str| {
+        let best = |names: &[&'static str]| {
             let mut found: Vec<(f64, Kernel, Bound)> = Vec::new();
-            for &(workgroup, workgroups, unit) in &candidates {
-                let kernel = Kernel::new(context, name, workgroup, workgroups, unit);
-                let bound = kernel.bind(context, &source, &target, bytes);
-                timer.time(context, |pass| bound.encode_in(pass));
-                found.push((f64::INFINITY, kernel, bound));
+            for &name in names {
+                for &(workgroup, workgroups, unit) in &candidates {
+                    let kernel = Kernel::new(context, name, workgroup, workgroups, unit);
+                    let bound = kernel.bind(context, &source, &target, bytes);
+                    timer.time(context, |pass| bound.encode_in(pass));
+                    found.push((f64::INFINITY, kernel, bound));
+                }
             }
             // All candidates in each round: the machine may have another speed in the next, so a time counts
             // by what it is of its round, and the middle of all rounds decides. The few that are best then go on.
@@ -101,15 +104,15 @@ impl Ceiling {
             found.swap_remove(0).1
         };
         Self {
-            read_only: best("read_only"),
-            copy: best("copy"),
+            read_only: best(&["read_only"]),
+            copy: best(&["copy", "copy_in_turn"]),
             empty: Kernel::new(context, "empty", 1, 1, Unit::PLAIN),
         }
     }
 }
 
 impl Kernel {
-    fn new(context: &Context, name: &str, workgroup: u32, workgroups: u64, unit: Unit) -> Self {
+    fn new(context: &Context, name: &'static str, workgroup: u32, workgroups: u64, unit: Unit) -> Self {
         let device = context.device();
         let text = format!("alias Unit = {};\n{}", unit.name, include_str!("ceiling.wgsl"));
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -146,7 +149,7 @@ impl Kernel {
             },
             cache: None,
         });
-        Self { pipeline, layout, workgroup, workgroups, unit }
+        Self { pipeline, layout, name, workgroup, workgroups, unit }
     }
 
     /// Binds the first `bytes` of two tensors.

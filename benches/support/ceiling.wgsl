@@ -1,4 +1,4 @@
-// Formula: none; what the memory of an adapter allows: a kernel that only reads, one that copies,
+// Formula: none; what the memory of an adapter allows: a kernel that only reads, two that copy,
 // and one that does nothing.
 // A workgroup owns: a contiguous range of `chunk` units.
 // Reads: source. Writes: target; the reading kernel next to nothing, but so that reads are needed.
@@ -58,6 +58,27 @@ fn copy(
         target_[i + WORKGROUP] = b;
         target_[i + 2u * WORKGROUP] = c;
         target_[i + 3u * WORKGROUP] = d;
+    }
+    for (; i < end; i += WORKGROUP) {
+        target_[i] = source[i];
+    }
+}
+
+// The same, each unit stored before the next is loaded: with few registers the faster.
+@compute @workgroup_size(WORKGROUP)
+fn copy_in_turn(
+    @builtin(workgroup_id) id: vec3u,
+    @builtin(num_workgroups) grid: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let first = linear(id, grid) * chunk.x;
+    let end = min(first + chunk.x, arrayLength(&source));
+    var i = first + thread;
+    for (; i + 3u * WORKGROUP < end; i += 4u * WORKGROUP) {
+        target_[i] = source[i];
+        target_[i + WORKGROUP] = source[i + WORKGROUP];
+        target_[i + 2u * WORKGROUP] = source[i + 2u * WORKGROUP];
+        target_[i + 3u * WORKGROUP] = source[i + 3u * WORKGROUP];
     }
     for (; i < end; i += WORKGROUP) {
         target_[i] = source[i];

@@ -5,7 +5,7 @@
 // partial_moments.wgsl, statistics.wgsl, pairs/affine.wgsl, line/normalize.wgsl and what it needs.
 
 fn merged_normalizer(p: Place, m: Moments) -> Normalizer {
-    return normalizer(p, m, saved_running(p));
+    return normalizer(learned(p), m, saved_running(p));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -26,7 +26,7 @@ fn forward_normalize(
             let p = place(b, k);
             if !REPEATED || records(p) {
                 let m = merge_partials(p);
-                record(p, m, merged_normalizer(p, m));
+                record(p, m, merged_normalizer(p, m), running_statistics(p));
             }
         }
     }

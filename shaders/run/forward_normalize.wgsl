@@ -18,10 +18,10 @@ fn forward_normalize(
     for (var k = 0u; k < r.channels; k++) {
         let p = place(r, k);
         let m = merge_partials(p);
-        let n = normalizer(p, m, saved_running(p));
+        let n = normalizer(learned(p), m, saved_running(p));
         set_affine(k, folded(n.affine));
         if records(p) {
-            record(p, m, n);
+            record(p, m, n, running_statistics(p));
         }
     }
     normalize(r);

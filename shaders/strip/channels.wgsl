@@ -6,29 +6,18 @@ fn index(row: u32, p: Place) -> vec4u {
     return row * params.row_stride + params.first_channel + p.at;
 }
 
-fn state_row(row: u32, p: Place) -> vec4f {
+fn state_words(row: u32, p: Place) -> vec4u {
     let i = index(row, p);
-    return bitcast<vec4f>(vec4u(state[i.x], state[i.y], state[i.z], state[i.w]));
+    return vec4u(state[i.x], state[i.y], state[i.z], state[i.w]);
 }
 
-fn set_state_row(row: u32, p: Place, value: vec4f) {
+fn set_state_words(row: u32, p: Place, words: vec4u) {
     let i = index(row, p);
     for (var k = 0u; k < 4u; k++) {
         if p.writes[k] {
-            state[i[k]] = bitcast<u32>(value[k]);
+            state[i[k]] = words[k];
         }
     }
-}
-
-// Adds 1 to a count, and returns it.
-fn increment(row: u32, p: Place) -> vec4f {
-    let i = index(row, p);
-    for (var k = 0u; k < 4u; k++) {
-        if p.writes[k] {
-            state[i[k]] += 1u;
-        }
-    }
-    return vec4f(vec4u(state[i.x], state[i.y], state[i.z], state[i.w]));
 }
 
 fn work_row(row: u32, p: Place) -> vec4f {

@@ -20,9 +20,9 @@ fn forward_normalize(
     for (var q = 0u; q < 2u * own; q++) {
         let p = place(w, q);
         let m = merge_partials(p);
-        let n = normalizer(p, m, saved_running(p));
+        let n = normalizer(learned(p), m, saved_running(p));
         if records(p) {
-            record(p, m, n);
+            record(p, m, n, running_statistics(p));
         }
         push(folded(n.affine));
     }

@@ -24,8 +24,9 @@ fn forward_fused(
     for (var c = thread; c < w.channels; c += WORKGROUP) {
         let p = Place(w.channel + c, w.split, 0u);
         let m = fold_moments(w, c);
-        let n = normalizer(p, m, running_statistics(p));
-        record(p, m, n);
+        let before = running_statistics(p);
+        let n = normalizer(learned(p), m, before);
+        record(p, m, n, before);
         share_affine(c, folded(n.affine));
     }
     // All channels must have left what their columns need.

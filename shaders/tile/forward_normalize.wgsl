@@ -18,9 +18,9 @@ fn forward_normalize(
     for (var c = thread; c < w.channels; c += WORKGROUP) {
         let p = Place(w.channel + c, w.split, 0u);
         let m = merge_partials(p);
-        let n = normalizer(p, m, saved_running(p));
+        let n = normalizer(learned(p), m, saved_running(p));
         if records(p) {
-            record(p, m, n);
+            record(p, m, n, running_statistics(p));
         }
         share_affine(c, folded(n.affine));
     }

@@ -3,13 +3,13 @@
 // Reads and writes: workgroup memory.
 // Needs: params.wgsl, a mapping file, gradient_sums.wgsl.
 
-var<workgroup> shared_dz: array<vec4f, WORKGROUP>;
-var<workgroup> shared_dz_x: array<vec4f, WORKGROUP>;
+var<workgroup> shared_dz: array<PerChannel, WORKGROUP>;
+var<workgroup> shared_dz_x: array<PerChannel, WORKGROUP>;
 
 // The sums of all lanes of a channel, the same for every lane.
 fn add_lanes(thread: u32, lane: u32, own: Sums) -> Sums {
-    shared_dz[thread] = own.dz;
-    shared_dz_x[thread] = own.dz_x;
+    shared_dz[thread] = per_channel(across(own.dz));
+    shared_dz_x[thread] = per_channel(across(own.dz_x));
     for (var reach = params.lanes / 2u; reach > 0u; reach /= 2u) {
         // The other lane's sums must have been shared.
         workgroupBarrier();
@@ -22,5 +22,5 @@ fn add_lanes(thread: u32, lane: u32, own: Sums) -> Sums {
     // Lane 0 must have shared the result.
     workgroupBarrier();
     let first = thread - lane * lane_step();
-    return whole(Sums(shared_dz[first], shared_dz_x[first]));
+    return Sums(in_quad(shared_dz[first]), in_quad(shared_dz_x[first]));
 }

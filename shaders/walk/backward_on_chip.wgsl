@@ -4,22 +4,22 @@
 // a block of quads each at most. So x and dy are read once.
 // Reads: x, dy, residual, gamma, saved statistics. Writes: dx, dresidual, dgamma, dbeta.
 // Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl,
-// affine_gradients.wgsl, walk/add_lanes.wgsl.
+// affine_gradients.wgsl, walk/partial_block.wgsl, walk/add_lanes.wgsl.
 //
 // Written out, since an array that is indexed by a loop may end up in memory.
 
 // What is not there is 0.
-fn gradient_if(q: Quad, is_there: bool, a: Affine) -> Gradient {
-    if is_there {
-        let g = gradient_of(q, a);
-        return Gradient(keep(q, g.dz), keep(q, g.deviation));
-    }
-    return Gradient();
+fn gradient_if(q: Quad, is_there: bool, first: Quad, a: Affine) -> Gradient {
+    let g = gradient_of(or_first(q, is_there, first), a);
+    return Gradient(
+        select(vec4f(), keep(q, g.dz), is_there),
+        select(vec4f(), keep(q, g.deviation), is_there),
+    );
 }
 
-fn store_if(q: Quad, is_there: bool, g: Gradient, i: InputGradient) {
+fn store_if(q: Quad, is_there: bool, g: Gradient, dx_value: vec4f) {
     if is_there {
-        store_gradients(q, g, dx_of(q, g, i));
+        store_gradients(q, g, dx_value);
     }
 }
 
@@ -47,14 +47,14 @@ fn backward_on_chip(
     let q6 = next(&c);
     let q7 = next(&c);
     let a = s.affine;
-    let g0 = gradient_if(q0, 0u < quads, a);
-    let g1 = gradient_if(q1, 1u < quads, a);
-    let g2 = gradient_if(q2, 2u < quads, a);
-    let g3 = gradient_if(q3, 3u < quads, a);
-    let g4 = gradient_if(q4, 4u < quads, a);
-    let g5 = gradient_if(q5, 5u < quads, a);
-    let g6 = gradient_if(q6, 6u < quads, a);
-    let g7 = gradient_if(q7, 7u < quads, a);
+    let g0 = gradient_if(q0, 0u < quads, q0, a);
+    let g1 = gradient_if(q1, 1u < quads, q0, a);
+    let g2 = gradient_if(q2, 2u < quads, q0, a);
+    let g3 = gradient_if(q3, 3u < quads, q0, a);
+    let g4 = gradient_if(q4, 4u < quads, q0, a);
+    let g5 = gradient_if(q5, 5u < quads, q0, a);
+    let g6 = gradient_if(q6, 6u < quads, q0, a);
+    let g7 = gradient_if(q7, 7u < quads, q0, a);
     let low = add(
         add(sums_of_one(g0, a), sums_of_one(g1, a)),
         add(sums_of_one(g2, a), sums_of_one(g3, a)),
@@ -74,12 +74,20 @@ fn backward_on_chip(
         return;
     }
     let i = input_gradient(p, s, sums);
-    store_if(q0, 0u < quads, g0, i);
-    store_if(q1, 1u < quads, g1, i);
-    store_if(q2, 2u < quads, g2, i);
-    store_if(q3, 3u < quads, g3, i);
-    store_if(q4, 4u < quads, g4, i);
-    store_if(q5, 5u < quads, g5, i);
-    store_if(q6, 6u < quads, g6, i);
-    store_if(q7, 7u < quads, g7, i);
+    let d0 = dx_of(q0, g0, i);
+    let d1 = dx_of(or_first(q1, 1u < quads, q0), g1, i);
+    let d2 = dx_of(or_first(q2, 2u < quads, q0), g2, i);
+    let d3 = dx_of(or_first(q3, 3u < quads, q0), g3, i);
+    let d4 = dx_of(or_first(q4, 4u < quads, q0), g4, i);
+    let d5 = dx_of(or_first(q5, 5u < quads, q0), g5, i);
+    let d6 = dx_of(or_first(q6, 6u < quads, q0), g6, i);
+    let d7 = dx_of(or_first(q7, 7u < quads, q0), g7, i);
+    store_if(q0, 0u < quads, g0, d0);
+    store_if(q1, 1u < quads, g1, d1);
+    store_if(q2, 2u < quads, g2, d2);
+    store_if(q3, 3u < quads, g3, d3);
+    store_if(q4, 4u < quads, g4, d4);
+    store_if(q5, 5u < quads, g5, d5);
+    store_if(q6, 6u < quads, g6, d6);
+    store_if(q7, 7u < quads, g7, d7);
 }

@@ -14,18 +14,20 @@ fn forward_fused(
 ) {
     local = params;
     let p = place(id.y * grid.x + id.x, thread);
-    // Read before the barriers in `merge_lanes`: after them lane 0 writes.
+    // Read before the barriers in `merge_lanes`: after them lane 0 writes, and nothing has to be waited for.
+    var l = Learned();
     var before = Running();
     if is_live(p) {
+        l = learned(p);
         before = running_statistics(p);
     }
     let m = merge_lanes(thread, p.lane, moments_of(cursor(p)));
     if !is_live(p) {
         return;
     }
-    let n = normalizer(p, m, before);
+    let n = normalizer(l, m, before);
     if p.lane == 0u {
-        record(p, m, n);
+        record(p, m, n, before);
     }
     normalize(cursor(p), folded(n.affine));
 }

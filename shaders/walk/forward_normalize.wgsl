@@ -16,9 +16,9 @@ fn forward_normalize(
     if !is_live(p) {
         return;
     }
-    let n = normalizer(p, m, saved_running(p));
+    let n = normalizer(learned(p), m, saved_running(p));
     if p.lane == 0u && records(p) {
-        record(p, m, n);
+        record(p, m, n, running_statistics(p));
     }
     normalize(cursor(p), folded(n.affine));
 }

@@ -4,7 +4,41 @@
 // each at most. So x is read once.
 // Reads: x, residual, gamma, beta, running statistics. Writes: y, saved and running statistics.
 // Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, block_moments.wgsl,
-// statistics.wgsl, normalize.wgsl, walk/merge_lanes.wgsl, walk/kept.wgsl.
+// statistics.wgsl, normalize.wgsl, walk/merge_lanes.wgsl, walk/partial_block.wgsl, walk/kept.wgsl.
+
+fn normalize_kept(k: Kept, a: Affine) {
+    var c = k.start;
+    let q0 = next(&c);
+    let q1 = next(&c);
+    let q2 = next(&c);
+    let q3 = next(&c);
+    let q4 = next(&c);
+    let q5 = next(&c);
+    let q6 = next(&c);
+    let q7 = next(&c);
+    let y0 = y_of(q0, k.x0, a);
+    let y1 = y_of(or_first(q1, 1u < k.quads, q0), k.x1, a);
+    let y2 = y_of(or_first(q2, 2u < k.quads, q0), k.x2, a);
+    let y3 = y_of(or_first(q3, 3u < k.quads, q0), k.x3, a);
+    let y4 = y_of(or_first(q4, 4u < k.quads, q0), k.x4, a);
+    let y5 = y_of(or_first(q5, 5u < k.quads, q0), k.x5, a);
+    let y6 = y_of(or_first(q6, 6u < k.quads, q0), k.x6, a);
+    let y7 = y_of(or_first(q7, 7u < k.quads, q0), k.x7, a);
+    store_if(q0, 0u < k.quads, y0);
+    store_if(q1, 1u < k.quads, y1);
+    store_if(q2, 2u < k.quads, y2);
+    store_if(q3, 3u < k.quads, y3);
+    store_if(q4, 4u < k.quads, y4);
+    store_if(q5, 5u < k.quads, y5);
+    store_if(q6, 6u < k.quads, y6);
+    store_if(q7, 7u < k.quads, y7);
+}
+
+fn store_if(q: Quad, is_there: bool, y_value: vec4f) {
+    if is_there {
+        store_y(q, y_value);
+    }
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn forward_on_chip(
@@ -14,27 +48,32 @@ fn forward_on_chip(
 ) {
     local = params;
     let p = place(id.y * grid.x + id.x, thread);
-    // Read before the barriers in `merge_lanes`: after them lane 0 writes.
+    // Read before the barriers in `merge_lanes`: after them lane 0 writes, and nothing has to be waited for.
+    var l = Learned();
     var before = Running();
     if is_live(p) {
+        l = learned(p);
         before = running_statistics(p);
     }
     var c = cursor(p);
     let quads = c.blocks * BLOCK + c.tail;
+    // All of it is on its way before any of it is needed.
     let first = keep_block(&c, min(quads, BLOCK));
-    var own = moments_of_kept(first);
     var second = Kept();
     if KEPT > BLOCK {
         second = keep_block(&c, quads - first.quads);
+    }
+    var own = moments_of_kept(first);
+    if KEPT > BLOCK {
         own = merge(own, moments_of_kept(second));
     }
     let m = merge_lanes(thread, p.lane, own);
     if !is_live(p) {
         return;
     }
-    let n = normalizer(p, m, before);
+    let n = normalizer(l, m, before);
     if p.lane == 0u {
-        record(p, m, n);
+        record(p, m, n, before);
     }
     let a = folded(n.affine);
     normalize_kept(first, a);

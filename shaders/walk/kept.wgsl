@@ -1,12 +1,11 @@
-// Formula: a block of a thread's walk in registers: its moments (../moments.wgsl) and
-// y = γ·(x − mean)·inv_std + β (../normalize.wgsl) of the same values.
-// A workgroup owns: all values of its channels. Reads: x, once; residual. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, block_moments.wgsl, normalize.wgsl.
+// Formula: a block of a thread's walk in registers, and its moments (../moments.wgsl).
+// A workgroup owns: its channels' split. Reads: x, once. Writes: nothing.
+// Needs: params.wgsl, a tensor file, a mapping file, walk/partial_block.wgsl, moments.wgsl, block_moments.wgsl.
 //
 // Written out, since an array that is indexed by a loop may end up in memory.
 
-// A block of quads of a thread's walk, or what is left of the walk. What is not there repeats the
-// first, so that the pivot is a value that is there.
+// A block of quads, or what is left of the walk. What is not there repeats the first, so that the pivot is a value that is
+// there.
 struct Kept {
     start: Cursor,
     quads: u32,
@@ -32,17 +31,18 @@ fn keep_block(c: ptr<function, Cursor>, quads: u32) -> Kept {
     let q6 = next(c);
     let q7 = next(c);
     next_block(c);
-    var x0 = vec4f();
-    if quads > 0u { x0 = load_x(q0); }
-    var k = Kept(start, quads, x0, x0, x0, x0, x0, x0, x0, x0);
-    if quads > 1u { k.x1 = load_x(q1); }
-    if quads > 2u { k.x2 = load_x(q2); }
-    if quads > 3u { k.x3 = load_x(q3); }
-    if quads > 4u { k.x4 = load_x(q4); }
-    if quads > 5u { k.x5 = load_x(q5); }
-    if quads > 6u { k.x6 = load_x(q6); }
-    if quads > 7u { k.x7 = load_x(q7); }
-    return k;
+    return Kept(
+        start,
+        quads,
+        load_x(q0),
+        load_x(or_first(q1, quads > 1u, q0)),
+        load_x(or_first(q2, quads > 2u, q0)),
+        load_x(or_first(q3, quads > 3u, q0)),
+        load_x(or_first(q4, quads > 4u, q0)),
+        load_x(or_first(q5, quads > 5u, q0)),
+        load_x(or_first(q6, quads > 6u, q0)),
+        load_x(or_first(q7, quads > 7u, q0)),
+    );
 }
 
 // A value of the walk's quad `i`, or 0 for what is not there.
@@ -81,32 +81,11 @@ fn moments_about(k: Kept, pivot: vec4f) -> Moments {
     return Moments(count, pivot, low + high, low_squares + high_squares);
 }
 
-// About the value that is nearest to the mean.
+// About the value that is nearest to the mean; of nothing, about anything.
 fn moments_of_kept(k: Kept) -> Moments {
-    if k.quads == 0u {
-        return Moments();
-    }
     let rough = moments_about(k, middle(k.x0));
-    let mean = rough.pivot + across(rough.sum) / rough.count;
+    let mean = rough.pivot + across(rough.sum) / max(rough.count, 1.0);
     let low = nearer(mean, nearer(mean, k.x0, k.x1), nearer(mean, k.x2, k.x3));
     let high = nearer(mean, nearer(mean, k.x4, k.x5), nearer(mean, k.x6, k.x7));
     return moments_about(k, nearest_across(mean, nearer(mean, low, high)));
-}
-
-fn normalize_kept(k: Kept, a: Affine) {
-    var c = k.start;
-    store_kept(next(&c), 0u < k.quads, k.x0, a);
-    store_kept(next(&c), 1u < k.quads, k.x1, a);
-    store_kept(next(&c), 2u < k.quads, k.x2, a);
-    store_kept(next(&c), 3u < k.quads, k.x3, a);
-    store_kept(next(&c), 4u < k.quads, k.x4, a);
-    store_kept(next(&c), 5u < k.quads, k.x5, a);
-    store_kept(next(&c), 6u < k.quads, k.x6, a);
-    store_kept(next(&c), 7u < k.quads, k.x7, a);
-}
-
-fn store_kept(q: Quad, is_there: bool, x_value: vec4f, a: Affine) {
-    if is_there {
-        store_y(q, y_of(q, x_value, a));
-    }
 }

@@ -9,6 +9,17 @@
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 1u;
 
+// A number for each channel that a quad is of: each column is of another.
+alias PerChannel = vec4f;
+
+fn per_channel(v: vec4f) -> PerChannel {
+    return v;
+}
+
+fn in_quad(numbers: PerChannel) -> vec4f {
+    return numbers;
+}
+
 // From a lane to the next in workgroup memory.
 fn lane_step() -> u32 {
     return WORKGROUP / params.lanes;

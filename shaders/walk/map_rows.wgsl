@@ -7,6 +7,18 @@
 // Values of one channel in a quad.
 const VALUES_A_QUAD = 4u;
 
+// A number for each channel that a quad is of: there is one.
+alias PerChannel = f32;
+
+// Of what is the same in every component, as of a sum across a quad; and back.
+fn per_channel(v: vec4f) -> PerChannel {
+    return v.x;
+}
+
+fn in_quad(number: PerChannel) -> vec4f {
+    return vec4f(number);
+}
+
 // From a lane to the next in workgroup memory.
 fn lane_step() -> u32 {
     return 1u;

@@ -4,23 +4,24 @@
 // Needs: params.wgsl, a mapping file, moments.wgsl.
 
 var<workgroup> shared_count: array<f32, WORKGROUP>;
-var<workgroup> shared_pivot: array<vec4f, WORKGROUP>;
-var<workgroup> shared_sum: array<vec4f, WORKGROUP>;
-var<workgroup> shared_squares: array<vec4f, WORKGROUP>;
+var<workgroup> shared_pivot: array<PerChannel, WORKGROUP>;
+var<workgroup> shared_sum: array<PerChannel, WORKGROUP>;
+var<workgroup> shared_squares: array<PerChannel, WORKGROUP>;
 
 fn share(thread: u32, m: Moments) {
     shared_count[thread] = m.count;
-    shared_pivot[thread] = m.pivot;
-    shared_sum[thread] = m.sum;
-    shared_squares[thread] = m.squares;
+    shared_pivot[thread] = per_channel(m.pivot);
+    shared_sum[thread] = per_channel(across(m.sum));
+    shared_squares[thread] = per_channel(across(m.squares));
 }
 
+// In rows every component is the same, which compilers then compute once.
 fn shared_moments(thread: u32) -> Moments {
     return Moments(
         shared_count[thread],
-        shared_pivot[thread],
-        shared_sum[thread],
-        shared_squares[thread],
+        in_quad(shared_pivot[thread]),
+        in_quad(shared_sum[thread]) / f32(VALUES_A_QUAD),
+        in_quad(shared_squares[thread]) / f32(VALUES_A_QUAD),
     );
 }
 

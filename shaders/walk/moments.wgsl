@@ -1,6 +1,6 @@
 // Formula: the moments of a thread's walk, by block (../block_moments.wgsl).
 // A workgroup owns: its channels' split. Reads: x, weights. Writes: nothing.
-// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl, block_moments.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl, block_moments.wgsl, walk/kept.wgsl.
 
 // Farther from the mean than any value whose square `f32` holds.
 const FAR = 3e38;
@@ -50,6 +50,8 @@ fn moments_of(start: Cursor) -> Moments {
                 if WEIGHTED {
                     group = merge(group, weighted_block(low, high));
                 } else {
+                    // In rows every component is the same, which compilers then know.
+                    group.pivot = in_quad(per_channel(group.pivot));
                     group = with_block(group, low, high);
                 }
                 next_block(&c);
@@ -60,24 +62,26 @@ fn moments_of(start: Cursor) -> Moments {
         }
         total = merge(total, part);
     }
-    return merge(total, moments_of_tail(c));
+    // The quads after the last block.
+    if WEIGHTED {
+        return merge(total, moments_of_weighted_tail(c));
+    }
+    if c.tail > 0u {
+        total = merge(total, moments_of_kept(keep_block(&c, c.tail)));
+    }
+    return total;
 }
 
-// The moments of the quads after the last block, about the value that is nearest to their mean.
-fn moments_of_tail(start: Cursor) -> Moments {
-    var pivot = vec4f();
+// About the value that is nearest to their mean, which starts from one of the heaviest: about a light one, which may be
+// far away, the mean of the others would have few digits.
+fn moments_of_weighted_tail(start: Cursor) -> Moments {
+    var h = Heaviest();
     var c = start;
-    if WEIGHTED {
-        // About a light one, which may be far away, the mean of the others would have few digits.
-        var h = Heaviest();
-        for (var left = start.tail; left > 0u; left--) {
-            let q = next(&c);
-            h = heavier(h, weights_of(q), load_x(q));
-        }
-        pivot = heaviest_across(h).x;
-    } else if start.tail > 0u {
-        pivot = middle(load_x(next(&c)));
+    for (var left = start.tail; left > 0u; left--) {
+        let q = next(&c);
+        h = heavier(h, weights_of(q), load_x(q));
     }
+    let pivot = heaviest_across(h).x;
     let rough = tail_about(start, pivot);
     if rough.count == 0.0 {
         return rough;

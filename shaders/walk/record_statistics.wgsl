@@ -15,5 +15,6 @@ fn record_statistics(
         return;
     }
     let m = merge_partials(p);
-    record(p, m, normalizer(p, m, running_statistics(p)));
+    let before = running_statistics(p);
+    record(p, m, normalizer(learned(p), m, before), before);
 }

@@ -38,16 +38,18 @@ impl Kernel {
             Kernel::ForwardOnChip => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "walk/merge_lanes", "walk/kept", "walk/forward_on_chip"
+                "walk/merge_lanes", "walk/partial_block", "walk/kept", "walk/forward_on_chip"
             ),
             Kernel::ForwardFused => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "walk/merge_lanes", "walk/moments", "walk/normalize", "walk/forward_fused"
+                "walk/merge_lanes", "walk/partial_block", "walk/kept", "walk/moments",
+                "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "walk/merge_lanes", "walk/moments", "walk/forward_moments"
+                "walk/merge_lanes", "walk/partial_block", "walk/kept", "walk/moments",
+                "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
@@ -62,7 +64,7 @@ impl Kernel {
                 "normalize", "gradient_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "walk/add_lanes", "walk/backward_on_chip"
+                "walk/add_lanes", "walk/partial_block", "walk/backward_on_chip"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
