@@ -83,8 +83,8 @@ impl Ceiling {
                 }
             }
             // All candidates in each round: the machine may have another speed in the next, so a time counts
-            // by what it is of its round, and the middle of all rounds decides. The few that are best then go on.
-            for (rounds, most) in [(7, 4), (21, 1)] {
+            // by what it is of its round, and the middle of all rounds decides. Those that are best then go on.
+            for (rounds, most) in [(3, 16), (7, 4), (21, 1)] {
                 let mut shares = vec![Vec::new(); found.len()];
                 for _ in 0..rounds {
                     let time = |bound: &Bound| timer.time(context, |pass| bound.encode_in(pass));
@@ -112,7 +112,13 @@ impl Ceiling {
 }
 
 impl Kernel {
-    fn new(context: &Context, name: &'static str, workgroup: u32, workgroups: u64, unit: Unit) -> Self {
+    fn new(
+        context: &Context,
+        name: &'static str,
+        workgroup: u32,
+        workgroups: u64,
+        unit: Unit,
+    ) -> Self {
         let device = context.device();
         let text = format!("alias Unit = {};\n{}", unit.name, include_str!("ceiling.wgsl"));
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
