@@ -48,9 +48,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     eprintln!("{}: searching the ceiling kernels", context.adapter_info().name);
     let ceiling = Ceiling::search(&context, &timer);
     println!(
-        "{}, timed by {}; ceiling kernels: read_only {} by {}, {} {} by {} invocations",
+        "{}, timed by {}; ceiling kernels: {} {} by {}, {} {} by {} invocations",
         context.adapter_info().name,
         timer.name(),
+        ceiling.read_only.name,
         ceiling.read_only.unit.name,
         ceiling.read_only.workgroup,
         ceiling.copy.name,

@@ -44,3 +44,11 @@ fn state_row(row: u32, p: Place) -> vec4f {
 fn set_state_row(row: u32, p: Place, value: vec4f) {
     set_state_words(row, p, bitcast<vec4u>(value));
 }
+
+fn work_row(row: u32, p: Place) -> vec4f {
+    return bitcast<vec4f>(work_words(row, p));
+}
+
+fn set_work_row(row: u32, p: Place, value: vec4f) {
+    set_work_words(row, p, bitcast<vec4u>(value));
+}

@@ -14,14 +14,14 @@ fn set_state_words(row: u32, p: Place, words: vec4u) {
     }
 }
 
-fn work_row(row: u32, p: Place) -> vec4f {
+fn work_words(row: u32, p: Place) -> vec4u {
     let i = row * params.row_stride + channels_of(p);
-    return bitcast<vec4f>(vec4u(work[i.x], work[i.y], work[i.z], work[i.w]));
+    return vec4u(work[i.x], work[i.y], work[i.z], work[i.w]);
 }
 
-fn set_work_row(row: u32, p: Place, value: vec4f) {
+fn set_work_words(row: u32, p: Place, words: vec4u) {
     let i = row * params.row_stride + params.first_channel + p.channel;
     for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        work[i + k] = bitcast<u32>(value[k]);
+        work[i + k] = words[k];
     }
 }

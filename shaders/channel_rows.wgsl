@@ -11,10 +11,10 @@ fn set_state_words(row: u32, p: Place, words: vec4u) {
     state[row * params.row_stride + params.first_channel + p.channel] = words.x;
 }
 
-fn work_row(row: u32, p: Place) -> vec4f {
-    return vec4f(bitcast<f32>(work[row * params.row_stride + params.first_channel + p.channel]));
+fn work_words(row: u32, p: Place) -> vec4u {
+    return vec4u(work[row * params.row_stride + params.first_channel + p.channel]);
 }
 
-fn set_work_row(row: u32, p: Place, value: vec4f) {
-    work[row * params.row_stride + params.first_channel + p.channel] = bitcast<u32>(value.x);
+fn set_work_words(row: u32, p: Place, words: vec4u) {
+    work[row * params.row_stride + params.first_channel + p.channel] = words.x;
 }

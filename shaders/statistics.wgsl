@@ -5,26 +5,28 @@
 // Batch renormalization (S. Ioffe, "Batch Renormalization", 2017), with the statistics before this
 // batch:  r = σ/σ_running within 1/r_max..r_max;  d = (mean − mean_running)/σ_running within ±d_max
 // A workgroup owns: its channels. One thread a channel (or quad of channels) calls `record`.
-// Reads: running statistics, batch counts, γ, β. Writes: saved and running statistics, batch counts.
+// Reads: running statistics, batch counts. Writes: saved and running statistics, batch counts.
 // Needs: params.wgsl, a mapping file, moments.wgsl, normalize.wgsl, settings.wgsl.
 
 struct Running {
     mean: vec4f,
     variance: vec4f,
+}
+
+// What a batch adds to, where running statistics are tracked.
+struct Tracked {
+    running: Running,
     batches: vec4u,
 }
 
-fn running_statistics(p: Place) -> Running {
-    return Running(
-        state_row(ROW_RUNNING_MEAN, p),
-        state_row(ROW_RUNNING_VAR, p),
-        state_words(ROW_BATCHES, p),
-    );
+fn tracked(p: Place) -> Tracked {
+    let running = Running(state_row(ROW_RUNNING_MEAN, p), state_row(ROW_RUNNING_VAR, p));
+    return Tracked(running, state_words(ROW_BATCHES, p));
 }
 
-// As the first of two dispatches saved them, for batch renormalization, which does not ask for the batches.
+// As they were when the first of two dispatches saved them.
 fn saved_running(p: Place) -> Running {
-    return Running(work_row(ROW_MEAN_BEFORE, p), work_row(ROW_VAR_BEFORE, p), vec4u());
+    return Running(work_row(ROW_MEAN_BEFORE, p), work_row(ROW_VAR_BEFORE, p));
 }
 
 // All that follows from a channel's moments.
@@ -61,8 +63,7 @@ fn normalizer(l: Learned, m: Moments, before: Running) -> Normalizer {
     return Normalizer(affine(l, m.pivot, remainder, inv_std, r, d), inv_std, r, d);
 }
 
-// Of a channel whose running statistics are `before`.
-fn record(p: Place, m: Moments, n: Normalizer, before: Running) {
+fn record(p: Place, m: Moments, n: Normalizer, before: Tracked) {
     let count = count_of(m);
     let mean = n.affine.pivot + n.affine.remainder;
     set_work_row(ROW_MEAN, p, mean);
@@ -82,7 +83,7 @@ fn record(p: Place, m: Moments, n: Normalizer, before: Running) {
         let unbiased = has(FLAG_UNBIASED) && count > 1.0;
         let variance = m2_of(m, count) / select(count, count - 1.0, unbiased);
         set_state_words(ROW_BATCHES, p, batches);
-        set_state_row(ROW_RUNNING_MEAN, p, (1.0 - alpha) * before.mean + alpha * mean);
-        set_state_row(ROW_RUNNING_VAR, p, (1.0 - alpha) * before.variance + alpha * variance);
+        set_state_row(ROW_RUNNING_MEAN, p, (1.0 - alpha) * before.running.mean + alpha * mean);
+        set_state_row(ROW_RUNNING_VAR, p, (1.0 - alpha) * before.running.variance + alpha * variance);
     }
 }

@@ -26,7 +26,7 @@ fn forward_normalize(
             let p = place(b, k);
             if !REPEATED || records(p) {
                 let m = merge_partials(p);
-                record(p, m, merged_normalizer(p, m), running_statistics(p));
+                record(p, m, merged_normalizer(p, m), tracked(p));
             }
         }
     }

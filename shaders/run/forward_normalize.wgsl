@@ -21,7 +21,7 @@ fn forward_normalize(
         let n = normalizer(learned(p), m, saved_running(p));
         set_affine(k, folded(n.affine));
         if records(p) {
-            record(p, m, n, running_statistics(p));
+            record(p, m, n, tracked(p));
         }
     }
     normalize(r);

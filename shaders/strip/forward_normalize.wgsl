@@ -22,7 +22,7 @@ fn forward_normalize(
         let m = merge_partials(p);
         let n = normalizer(learned(p), m, saved_running(p));
         if records(p) {
-            record(p, m, n, running_statistics(p));
+            record(p, m, n, tracked(p));
         }
         push(folded(n.affine));
     }

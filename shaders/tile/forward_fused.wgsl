@@ -24,8 +24,8 @@ fn forward_fused(
     for (var c = thread; c < w.channels; c += WORKGROUP) {
         let p = Place(w.channel + c, w.split, 0u);
         let m = fold_moments(w, c);
-        let before = running_statistics(p);
-        let n = normalizer(learned(p), m, before);
+        let before = tracked(p);
+        let n = normalizer(learned(p), m, before.running);
         record(p, m, n, before);
         share_affine(c, folded(n.affine));
     }

@@ -1,7 +1,7 @@
 // Formula: Σdz and Σdz·(x − mean) over the lanes of a channel, pairwise.
 // A workgroup owns: its channels' split; `lanes` threads add up to one result, in a fixed order.
 // Reads and writes: workgroup memory.
-// Needs: params.wgsl, a mapping file, gradient_sums.wgsl.
+// Needs: params.wgsl, a mapping file of walks, gradient_sums.wgsl.
 
 var<workgroup> shared_dz: array<PerChannel, WORKGROUP>;
 var<workgroup> shared_dz_x: array<PerChannel, WORKGROUP>;

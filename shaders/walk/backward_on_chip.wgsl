@@ -3,23 +3,23 @@
 // A workgroup owns: all values of its channels, and its threads keep dz and x − pivot in registers,
 // a block of quads each at most. So x and dy are read once.
 // Reads: x, dy, residual, gamma, saved statistics. Writes: dx, dresidual, dgamma, dbeta.
-// Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl,
-// affine_gradients.wgsl, walk/partial_block.wgsl, walk/add_lanes.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, quads/gradient_sums.wgsl, quads/gradient_input.wgsl,
+// affine_gradients.wgsl, walk/missing.wgsl, walk/add_lanes.wgsl, and what these need.
 //
 // Written out, since an array that is indexed by a loop may end up in memory.
 
-// What is not there is 0.
+// What is missing is 0. Of a thread without any quad the first is the tensor's first, of which nobody uses anything.
 fn gradient_if(q: Quad, is_there: bool, first: Quad, a: Affine) -> Gradient {
-    let g = gradient_of(or_first(q, is_there, first), a);
+    let g = gradient_of(or_other(q, is_there, first), a);
     return Gradient(
         select(vec4f(), keep(q, g.dz), is_there),
         select(vec4f(), keep(q, g.deviation), is_there),
     );
 }
 
-fn store_if(q: Quad, is_there: bool, g: Gradient, dx_value: vec4f) {
+fn store_if(q: Quad, is_there: bool, g: Gradient, i: InputGradient) {
     if is_there {
-        store_gradients(q, g, dx_value);
+        store_gradients(q, g, dx_of(q, g, i));
     }
 }
 
@@ -74,20 +74,12 @@ fn backward_on_chip(
         return;
     }
     let i = input_gradient(p, s, sums);
-    let d0 = dx_of(q0, g0, i);
-    let d1 = dx_of(or_first(q1, 1u < quads, q0), g1, i);
-    let d2 = dx_of(or_first(q2, 2u < quads, q0), g2, i);
-    let d3 = dx_of(or_first(q3, 3u < quads, q0), g3, i);
-    let d4 = dx_of(or_first(q4, 4u < quads, q0), g4, i);
-    let d5 = dx_of(or_first(q5, 5u < quads, q0), g5, i);
-    let d6 = dx_of(or_first(q6, 6u < quads, q0), g6, i);
-    let d7 = dx_of(or_first(q7, 7u < quads, q0), g7, i);
-    store_if(q0, 0u < quads, g0, d0);
-    store_if(q1, 1u < quads, g1, d1);
-    store_if(q2, 2u < quads, g2, d2);
-    store_if(q3, 3u < quads, g3, d3);
-    store_if(q4, 4u < quads, g4, d4);
-    store_if(q5, 5u < quads, g5, d5);
-    store_if(q6, 6u < quads, g6, d6);
-    store_if(q7, 7u < quads, g7, d7);
+    store_if(q0, 0u < quads, g0, i);
+    store_if(q1, 1u < quads, g1, i);
+    store_if(q2, 2u < quads, g2, i);
+    store_if(q3, 3u < quads, g3, i);
+    store_if(q4, 4u < quads, g4, i);
+    store_if(q5, 5u < quads, g5, i);
+    store_if(q6, 6u < quads, g6, i);
+    store_if(q7, 7u < quads, g7, i);
 }

@@ -14,18 +14,19 @@ fn forward_fused(
 ) {
     local = params;
     let p = place(id.y * grid.x + id.x, thread);
-    // Read before the barriers in `merge_lanes`: after them lane 0 writes, and nothing has to be waited for.
+    // Read before the barriers in `merge_lanes`: the running statistics since lane 0 writes them after these, γ and β
+    // so that they are on their way while x is.
     var l = Learned();
-    var before = Running();
+    var before = Tracked();
     if is_live(p) {
         l = learned(p);
-        before = running_statistics(p);
+        before = tracked(p);
     }
     let m = merge_lanes(thread, p.lane, moments_of(cursor(p)));
     if !is_live(p) {
         return;
     }
-    let n = normalizer(l, m, before);
+    let n = normalizer(l, m, before.running);
     if p.lane == 0u {
         record(p, m, n, before);
     }

@@ -18,7 +18,7 @@ fn forward_normalize(
     }
     let n = normalizer(learned(p), m, saved_running(p));
     if p.lane == 0u && records(p) {
-        record(p, m, n, running_statistics(p));
+        record(p, m, n, tracked(p));
     }
     normalize(cursor(p), folded(n.affine));
 }

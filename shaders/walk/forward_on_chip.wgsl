@@ -3,8 +3,8 @@
 // A workgroup owns: all values of its channels, and its threads keep them in registers, KEPT quads
 // each at most. So x is read once.
 // Reads: x, residual, gamma, beta, running statistics. Writes: y, saved and running statistics.
-// Needs: params.wgsl, a tensor file, a mapping file, moments.wgsl, block_moments.wgsl,
-// statistics.wgsl, normalize.wgsl, walk/merge_lanes.wgsl, walk/partial_block.wgsl, walk/kept.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, moments.wgsl, statistics.wgsl, quads/normalize.wgsl,
+// walk/merge_lanes.wgsl, walk/kept.wgsl, and what these need.
 
 fn normalize_kept(k: Kept, a: Affine) {
     var c = k.start;
@@ -16,14 +16,14 @@ fn normalize_kept(k: Kept, a: Affine) {
     let q5 = next(&c);
     let q6 = next(&c);
     let q7 = next(&c);
-    let y0 = y_of(q0, k.x0, a);
-    let y1 = y_of(or_first(q1, 1u < k.quads, q0), k.x1, a);
-    let y2 = y_of(or_first(q2, 2u < k.quads, q0), k.x2, a);
-    let y3 = y_of(or_first(q3, 3u < k.quads, q0), k.x3, a);
-    let y4 = y_of(or_first(q4, 4u < k.quads, q0), k.x4, a);
-    let y5 = y_of(or_first(q5, 5u < k.quads, q0), k.x5, a);
-    let y6 = y_of(or_first(q6, 6u < k.quads, q0), k.x6, a);
-    let y7 = y_of(or_first(q7, 7u < k.quads, q0), k.x7, a);
+    let y0 = y_of(or_other(q0, 0u < k.quads, k.other), k.x0, a);
+    let y1 = y_of(or_other(q1, 1u < k.quads, k.other), k.x1, a);
+    let y2 = y_of(or_other(q2, 2u < k.quads, k.other), k.x2, a);
+    let y3 = y_of(or_other(q3, 3u < k.quads, k.other), k.x3, a);
+    let y4 = y_of(or_other(q4, 4u < k.quads, k.other), k.x4, a);
+    let y5 = y_of(or_other(q5, 5u < k.quads, k.other), k.x5, a);
+    let y6 = y_of(or_other(q6, 6u < k.quads, k.other), k.x6, a);
+    let y7 = y_of(or_other(q7, 7u < k.quads, k.other), k.x7, a);
     store_if(q0, 0u < k.quads, y0);
     store_if(q1, 1u < k.quads, y1);
     store_if(q2, 2u < k.quads, y2);
@@ -48,20 +48,22 @@ fn forward_on_chip(
 ) {
     local = params;
     let p = place(id.y * grid.x + id.x, thread);
-    // Read before the barriers in `merge_lanes`: after them lane 0 writes, and nothing has to be waited for.
+    // Read before the barriers in `merge_lanes`: the running statistics since lane 0 writes them after these, γ and β
+    // so that they are on their way while x is.
     var l = Learned();
-    var before = Running();
+    var before = Tracked();
     if is_live(p) {
         l = learned(p);
-        before = running_statistics(p);
+        before = tracked(p);
     }
     var c = cursor(p);
     let quads = c.blocks * BLOCK + c.tail;
-    // All of it is on its way before any of it is needed.
-    let first = keep_block(&c, min(quads, BLOCK));
+    let other = first_quad(c);
+    // All of x is on its way before any of it is needed.
+    let first = keep_block(&c, min(quads, BLOCK), other);
     var second = Kept();
     if KEPT > BLOCK {
-        second = keep_block(&c, quads - first.quads);
+        second = keep_block(&c, quads - first.quads, other);
     }
     var own = moments_of_kept(first);
     if KEPT > BLOCK {
@@ -71,7 +73,7 @@ fn forward_on_chip(
     if !is_live(p) {
         return;
     }
-    let n = normalizer(l, m, before);
+    let n = normalizer(l, m, before.running);
     if p.lane == 0u {
         record(p, m, n, before);
     }

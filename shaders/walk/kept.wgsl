@@ -1,13 +1,14 @@
 // Formula: a block of a thread's walk in registers, and its moments (../moments.wgsl).
 // A workgroup owns: its channels' split. Reads: x, once. Writes: nothing.
-// Needs: params.wgsl, a tensor file, a mapping file, walk/partial_block.wgsl, moments.wgsl, block_moments.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, walk/missing.wgsl, moments.wgsl, block_moments.wgsl.
 //
 // Written out, since an array that is indexed by a loop may end up in memory.
 
-// A block of quads, or what is left of the walk. What is not there repeats the first, so that the pivot is a value that is
-// there.
+// A block of quads, or what is left of the walk. Those that are missing repeat another quad of the channel, so that the
+// pivot is a value that is there.
 struct Kept {
     start: Cursor,
+    other: Quad,
     quads: u32,
     x0: vec4f,
     x1: vec4f,
@@ -19,8 +20,14 @@ struct Kept {
     x7: vec4f,
 }
 
+// The first quad of a walk; of a thread without any, the tensor's first, of which nobody uses anything.
+fn first_quad(start: Cursor) -> Quad {
+    var c = start;
+    return next(&c);
+}
+
 // The block under the cursor, which moves on to the next.
-fn keep_block(c: ptr<function, Cursor>, quads: u32) -> Kept {
+fn keep_block(c: ptr<function, Cursor>, quads: u32, other: Quad) -> Kept {
     let start = *c;
     let q0 = next(c);
     let q1 = next(c);
@@ -33,15 +40,16 @@ fn keep_block(c: ptr<function, Cursor>, quads: u32) -> Kept {
     next_block(c);
     return Kept(
         start,
+        other,
         quads,
-        load_x(q0),
-        load_x(or_first(q1, quads > 1u, q0)),
-        load_x(or_first(q2, quads > 2u, q0)),
-        load_x(or_first(q3, quads > 3u, q0)),
-        load_x(or_first(q4, quads > 4u, q0)),
-        load_x(or_first(q5, quads > 5u, q0)),
-        load_x(or_first(q6, quads > 6u, q0)),
-        load_x(or_first(q7, quads > 7u, q0)),
+        load_x(or_other(q0, 0u < quads, other)),
+        load_x(or_other(q1, 1u < quads, other)),
+        load_x(or_other(q2, 2u < quads, other)),
+        load_x(or_other(q3, 3u < quads, other)),
+        load_x(or_other(q4, 4u < quads, other)),
+        load_x(or_other(q5, 5u < quads, other)),
+        load_x(or_other(q6, 6u < quads, other)),
+        load_x(or_other(q7, 7u < quads, other)),
     );
 }
 

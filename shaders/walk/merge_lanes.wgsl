@@ -1,7 +1,7 @@
 // Formula: the moments of all lanes of a channel (../moments.wgsl, merge), pairwise.
 // A workgroup owns: its channels' split; `lanes` threads merge to one result, in a fixed order.
 // Reads and writes: workgroup memory.
-// Needs: params.wgsl, a mapping file, moments.wgsl.
+// Needs: params.wgsl, a mapping file of walks, moments.wgsl.
 
 var<workgroup> shared_count: array<f32, WORKGROUP>;
 var<workgroup> shared_pivot: array<PerChannel, WORKGROUP>;

@@ -1,6 +1,7 @@
 // Formula: the moments of a thread's walk, by block (../block_moments.wgsl).
 // A workgroup owns: its channels' split. Reads: x, weights. Writes: nothing.
-// Needs: params.wgsl, a tensor file, a mapping file, weights.wgsl, moments.wgsl, block_moments.wgsl, walk/kept.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, weights.wgsl, moments.wgsl, block_moments.wgsl,
+// walk/kept.wgsl and what it needs.
 
 // Farther from the mean than any value whose square `f32` holds.
 const FAR = 3e38;
@@ -67,7 +68,7 @@ fn moments_of(start: Cursor) -> Moments {
         return merge(total, moments_of_weighted_tail(c));
     }
     if c.tail > 0u {
-        total = merge(total, moments_of_kept(keep_block(&c, c.tail)));
+        total = merge(total, moments_of_kept(keep_block(&c, c.tail, first_quad(c))));
     }
     return total;
 }

@@ -15,6 +15,6 @@ fn record_statistics(
         return;
     }
     let m = merge_partials(p);
-    let before = running_statistics(p);
-    record(p, m, normalizer(learned(p), m, before), before);
+    let before = tracked(p);
+    record(p, m, normalizer(learned(p), m, before.running), before);
 }

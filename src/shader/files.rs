@@ -38,17 +38,17 @@ impl Kernel {
             Kernel::ForwardOnChip => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "walk/merge_lanes", "walk/partial_block", "walk/kept", "walk/forward_on_chip"
+                "walk/merge_lanes", "walk/missing", "walk/kept", "walk/forward_on_chip"
             ),
             Kernel::ForwardFused => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "walk/merge_lanes", "walk/partial_block", "walk/kept", "walk/moments",
+                "walk/merge_lanes", "walk/missing", "walk/kept", "walk/moments",
                 "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "walk/merge_lanes", "walk/partial_block", "walk/kept", "walk/moments",
+                "walk/merge_lanes", "walk/missing", "walk/kept", "walk/moments",
                 "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
@@ -64,7 +64,7 @@ impl Kernel {
                 "normalize", "gradient_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "walk/add_lanes", "walk/partial_block", "walk/backward_on_chip"
+                "walk/add_lanes", "walk/missing", "walk/backward_on_chip"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",

@@ -196,8 +196,13 @@ fn quick(file: &str) -> Vec<Planned> {
         ("run", _) => [in_order(runs()), run_grids()].concat(),
         ("tensor", _) => [fused(rows(1)), fused(columns(1)), in_place(1), tails()].concat(),
         ("tile", _) => [tiles(), tile_grids(), fused_tiles()].concat(),
-        ("walk", "forward_on_chip" | "backward_on_chip" | "kept") => {
+        ("walk", "forward_on_chip" | "backward_on_chip") => {
             [kept(0), kept(1), fused(kept(0)), renormalized()].concat()
+        }
+        // Blocks of which quads are missing: of what is kept, and at the end of a walk.
+        ("walk", "kept" | "missing") => {
+            let walks = [rows(0), rows(1), columns(0), columns(1), tails()].concat();
+            [kept(0), kept(1), fused(kept(0)), walks].concat()
         }
         ("walk", "map_rows") => {
             [rows(0), rows(1), kept(1), grids(), tails(), weighted(true), pieces()].concat()

@@ -5,11 +5,7 @@
 // time. One in a branch may be waited for where the branch ends, since what is there otherwise goes into the same
 // registers.
 
-// What is loaded for a quad that may not be there: that one or the first.
-fn or_first(q: Quad, is_there: bool, first: Quad) -> Quad {
-    return Quad(
-        select(first.at, q.at, is_there),
-        select(first.valid, q.valid, is_there),
-        select(first.position, q.position, is_there),
-    );
+// What is loaded for a quad that may be missing: that, or another, which is known to be there.
+fn or_other(q: Quad, is_there: bool, other: Quad) -> Quad {
+    return Quad(select(other.at, q.at, is_there), q.valid, q.position);
 }
