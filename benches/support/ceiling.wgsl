@@ -73,14 +73,7 @@ fn copy_in_turn(
 ) {
     let first = linear(id, grid) * chunk.x;
     let end = min(first + chunk.x, arrayLength(&source));
-    var i = first + thread;
-    for (; i + 3u * WORKGROUP < end; i += 4u * WORKGROUP) {
-        target_[i] = source[i];
-        target_[i + WORKGROUP] = source[i + WORKGROUP];
-        target_[i + 2u * WORKGROUP] = source[i + 2u * WORKGROUP];
-        target_[i + 3u * WORKGROUP] = source[i + 3u * WORKGROUP];
-    }
-    for (; i < end; i += WORKGROUP) {
+    for (var i = first + thread; i < end; i += WORKGROUP) {
         target_[i] = source[i];
     }
 }
