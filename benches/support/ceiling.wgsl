@@ -64,7 +64,8 @@ fn copy(
     }
 }
 
-// The same, each unit stored before the next is loaded: on lavapipe 4 to 8 % faster.
+// The same, each unit stored before the next is loaded: on lavapipe 4 to 8 % faster, with four a round more surely than
+// with one.
 @compute @workgroup_size(WORKGROUP)
 fn copy_in_turn(
     @builtin(workgroup_id) id: vec3u,
@@ -73,7 +74,14 @@ fn copy_in_turn(
 ) {
     let first = linear(id, grid) * chunk.x;
     let end = min(first + chunk.x, arrayLength(&source));
-    for (var i = first + thread; i < end; i += WORKGROUP) {
+    var i = first + thread;
+    for (; i + 3u * WORKGROUP < end; i += 4u * WORKGROUP) {
+        target_[i] = source[i];
+        target_[i + WORKGROUP] = source[i + WORKGROUP];
+        target_[i + 2u * WORKGROUP] = source[i + 2u * WORKGROUP];
+        target_[i + 3u * WORKGROUP] = source[i + 3u * WORKGROUP];
+    }
+    for (; i < end; i += WORKGROUP) {
         target_[i] = source[i];
     }
 }
