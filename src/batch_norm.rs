@@ -4,7 +4,7 @@ use crate::plan::{
     Adapter, BYTES_A_THREAD, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_RENORM, FLAG_TRACK,
     FLAG_UNBIASED, Params,
 };
-use crate::shader::{Pipelines, Words};
+use crate::shader::{Memory, Pipelines};
 use crate::{Activation, Element, Error};
 use std::sync::Arc;
 
@@ -106,11 +106,13 @@ impl BatchNorm {
     /// None is needed.
     ///
     /// They are [`SHADER_INT64`](wgpu::Features::SHADER_INT64) of a software adapter: with words of 64
-    /// bits the kernels take a tenth to a fifth less time on lavapipe.
+    /// bits the kernels take a tenth to a fifth less time on lavapipe; and
+    /// [`SHADER_F16`](wgpu::Features::SHADER_F16), for layers of [`Element::F16`], where
+    /// [`Context::probe`](crate::Context::probe) has found the device exact.
     pub fn useful_features(adapter: &wgpu::Adapter) -> wgpu::Features {
         let is_cpu = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
-        let useful = if is_cpu { wgpu::Features::SHADER_INT64 } else { wgpu::Features::empty() };
-        useful & adapter.features()
+        let words = if is_cpu { wgpu::Features::SHADER_INT64 } else { wgpu::Features::empty() };
+        (words | wgpu::Features::SHADER_F16) & adapter.features()
     }
 
     /// Checks the configuration and the device's limits.
@@ -167,7 +169,7 @@ impl BatchNorm {
                 return Err(Error::LimitExceeded { what, need, limit });
             }
         }
-        let pipelines = Arc::new(Pipelines::of(Words::new(&adapter, device)));
+        let pipelines = Arc::new(Pipelines::of(Memory::new(&adapter, device)));
         Ok(Self { descriptor: descriptor.clone(), adapter, pipelines })
     }
 

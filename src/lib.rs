@@ -97,6 +97,7 @@ mod ghost;
 mod optimizer;
 mod parts;
 pub mod plan;
+mod probe;
 mod record;
 pub mod reference;
 mod shader;

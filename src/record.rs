@@ -95,8 +95,8 @@ impl Record {
         let variants: Vec<_> = steps
             .iter()
             .map(|step| {
-                let words = pipelines.words();
-                let variant = Variant::new(plan, pass, element, words, features, step);
+                let memory = pipelines.memory();
+                let variant = Variant::new(plan, pass, element, memory, features, step);
                 pipelines.get(device, variant)
             })
             .collect::<Result<_, _>>()?;

@@ -33,7 +33,7 @@ mod variant;
 
 use crate::plan::Pass;
 pub use pipeline::Pipelines;
-pub use variant::{Features, Variant, Words};
+pub use variant::{Features, Memory, Variant};
 
 /// The bindings of a tensor in the shaders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -13,6 +13,7 @@ const GPU: Adapter = Adapter {
     max_workgroups: 65_535,
     max_invocations: 256,
     max_workgroup_memory: 16_384,
+    exact_f16: false,
 };
 
 /// An empty tensor whose offset alone is more than a binding covers. Bindings of less than the

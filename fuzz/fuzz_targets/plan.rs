@@ -55,6 +55,7 @@ impl<'a> Arbitrary<'a> for Input {
             max_workgroups: number32(u)?,
             max_invocations: number32(u)?,
             max_workgroup_memory: number32(u)?,
+            exact_f16: u.arbitrary()?,
         };
         let (outer, channels, inner) = (number(u)?, number32(u)?, number(u)?);
         let shape = match u.arbitrary()? {

@@ -1,39 +1,39 @@
-// Formula: none; loads and stores of f32 tensors, one element at a time.
+// Formula: none; loads and stores of tensors, one element at a time.
 // A workgroup owns: nothing. Reads and writes: the quads it is asked for.
-// Needs: params.wgsl. Serves every offset and extent; elements beyond `valid` repeat the first.
+// Needs: params.wgsl, the type of an element. Serves every offset and extent; elements beyond `valid` repeat the first.
 //
 // Stores are written out for each tensor, since WGSL passes no pointer to storage.
 
-@group(0) @binding(3) var<storage, read_write> x: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dy: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dx: array<f32>;
-@group(0) @binding(7) var<storage, read_write> residual: array<f32>;
-@group(0) @binding(8) var<storage, read_write> dresidual: array<f32>;
+@group(0) @binding(3) var<storage, read_write> x: array<One>;
+@group(0) @binding(4) var<storage, read_write> y: array<One>;
+@group(0) @binding(5) var<storage, read_write> dy: array<One>;
+@group(0) @binding(6) var<storage, read_write> dx: array<One>;
+@group(0) @binding(7) var<storage, read_write> residual: array<One>;
+@group(0) @binding(8) var<storage, read_write> dresidual: array<One>;
 
 // Whether a quad can hold fewer than four elements.
 const RAGGED = true;
 
 fn load_x(q: Quad) -> vec4f {
     let i = q.at + local.x_at;
-    return vec4f(x[i.x], x[i.y], x[i.z], x[i.w]);
+    return vec4f(vec4<One>(x[i.x], x[i.y], x[i.z], x[i.w]));
 }
 
 fn load_dy(q: Quad) -> vec4f {
     let i = q.at + local.dy_at;
-    return vec4f(dy[i.x], dy[i.y], dy[i.z], dy[i.w]);
+    return vec4f(vec4<One>(dy[i.x], dy[i.y], dy[i.z], dy[i.w]));
 }
 
 fn load_residual(q: Quad) -> vec4f {
     let i = q.at + local.residual_at;
-    return vec4f(residual[i.x], residual[i.y], residual[i.z], residual[i.w]);
+    return vec4f(vec4<One>(residual[i.x], residual[i.y], residual[i.z], residual[i.w]));
 }
 
 fn set_y(i: u32, value: f32) {
     if IN_PLACE {
-        x[i] = value;
+        x[i] = One(value);
     } else {
-        y[i] = value;
+        y[i] = One(value);
     }
 }
 
@@ -47,9 +47,9 @@ fn store_y(q: Quad, value: vec4f) {
 
 fn set_dx(i: u32, value: f32) {
     if IN_PLACE {
-        dy[i] = value;
+        dy[i] = One(value);
     } else {
-        dx[i] = value;
+        dx[i] = One(value);
     }
 }
 
@@ -62,7 +62,7 @@ fn store_dx(q: Quad, value: vec4f) {
 }
 
 fn set_dresidual(i: u32, value: f32) {
-    dresidual[i] = value;
+    dresidual[i] = One(value);
 }
 
 fn store_dresidual(q: Quad, value: vec4f) {

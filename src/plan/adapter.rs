@@ -32,6 +32,10 @@ pub struct Adapter {
     pub max_invocations: u32,
     /// Bytes of workgroup memory.
     pub max_workgroup_memory: u32,
+    /// Whether the device itself converts between `f16` and `f32` without loss, and rounds to nearest, ties to even:
+    /// WGSL promises neither, and [`Context::probe`](crate::Context::probe) finds out. If not, kernels put the bits
+    /// together, which is right everywhere, and takes longer.
+    pub exact_f16: bool,
 }
 
 impl Adapter {
@@ -50,6 +54,7 @@ impl Adapter {
                 .max_compute_invocations_per_workgroup
                 .min(limits.max_compute_workgroup_size_x),
             max_workgroup_memory: limits.max_compute_workgroup_storage_size,
+            exact_f16: false,
         }
     }
 
@@ -66,6 +71,7 @@ impl Adapter {
             max_workgroups: self.max_workgroups.clamp(1, device.max_workgroups.max(1)),
             max_invocations: self.max_invocations.min(device.max_invocations),
             max_workgroup_memory: self.max_workgroup_memory.min(device.max_workgroup_memory),
+            exact_f16: self.exact_f16,
         }
     }
 

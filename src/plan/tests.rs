@@ -17,6 +17,7 @@ const GPU: Adapter = Adapter {
     max_workgroups: 65_535,
     max_invocations: 256,
     max_workgroup_memory: 16_384,
+    exact_f16: false,
 };
 const LAVAPIPE: Adapter = Adapter { is_cpu: true, subgroup: 8, alignment: 32, ..GPU };
 const NO_TILES: Adapter = Adapter { tiles_from: u64::MAX, ..LAVAPIPE };

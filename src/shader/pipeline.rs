@@ -1,6 +1,6 @@
 //! Pipelines: each variant compiled once, when it is first bound.
 
-use super::{Binding, Variant, Words, layout_entry};
+use super::{Binding, Memory, Variant, layout_entry};
 use crate::Error;
 use crate::plan::Pass;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ pub struct Pipeline {
 /// Compiles each variant once, when it is first bound.
 #[derive(Debug, Default)]
 pub struct Pipelines {
-    words: Words,
+    memory: Memory,
     compiled: Mutex<HashMap<Variant, Pipeline>>,
     dummies: OnceLock<Dummies>,
 }
@@ -52,13 +52,13 @@ impl Dummies {
 }
 
 impl Pipelines {
-    /// Of kernels that load and store in such words.
-    pub fn of(words: Words) -> Self {
-        Self { words, ..Self::default() }
+    /// Of kernels that load and store so.
+    pub fn of(memory: Memory) -> Self {
+        Self { memory, ..Self::default() }
     }
 
-    pub fn words(&self) -> Words {
-        self.words
+    pub fn memory(&self) -> Memory {
+        self.memory
     }
 
     pub fn dummies(&self, device: &wgpu::Device) -> Result<&Dummies, Error> {

@@ -1,7 +1,7 @@
 //! The WGSL as naga sees it against what Rust makes of it.
 
 use super::pipeline::layout_entries;
-use super::variant::ActivationFile;
+use super::variant::{ActivationFile, Conversion, Words};
 use super::*;
 use crate::Element;
 use crate::plan::{
@@ -10,6 +10,16 @@ use crate::plan::{
 };
 use std::mem::offset_of;
 use wgpu::naga;
+
+/// Every way to load and store an element type.
+fn memories(element: Element) -> impl Iterator<Item = Memory> {
+    let conversions: &[Conversion] = match element {
+        Element::F16 => &[Conversion::ByBits, Conversion::Unpacked, Conversion::Native],
+        Element::F32 | Element::BF16 => &[Conversion::ByBits],
+    };
+    let words = [Words::Bits32, Words::Bits64];
+    words.into_iter().flat_map(|words| conversions.iter().map(move |&f16| Memory { words, f16 }))
+}
 
 /// Every combination of files, for each pass that a kernel serves.
 pub fn variants() -> Vec<Variant> {
@@ -30,7 +40,7 @@ pub fn variants() -> Vec<Variant> {
         pass,
         mapping,
         access,
-        words: Words::Bits32,
+        memory: Memory::default(),
         workgroup: 64,
         kept: 16,
         pairs: 4,
@@ -49,10 +59,7 @@ pub fn variants() -> Vec<Variant> {
                 for element in [Element::F32, Element::F16, Element::BF16] {
                     let features = Features::plain();
                     let plain = plain(kernel, pass, mapping, access, element, features);
-                    variants.push(plain);
-                    if access == Access::Vec4 {
-                        variants.push(Variant { words: Words::Bits64, ..plain });
-                    }
+                    variants.extend(memories(element).map(|memory| Variant { memory, ..plain }));
                 }
             }
         }
@@ -69,7 +76,7 @@ pub fn variants() -> Vec<Variant> {
             for element in [Element::F32, Element::F16, Element::BF16] {
                 let (pairs, features) = (Access::Pairs, Features::plain());
                 let plain = plain(kernel, pass, mapping, pairs, element, features);
-                variants.extend([plain, Variant { words: Words::Bits64, ..plain }]);
+                variants.extend(memories(element).map(|memory| Variant { memory, ..plain }));
                 if mapping == Mapping::Lines {
                     let cut = Variant { access: Access::Cut, ..plain };
                     variants.extend([cut, Variant { repeated: true, ..cut }]);
@@ -114,11 +121,14 @@ pub fn parse(variant: &Variant) -> (naga::Module, naga::valid::ModuleInfo) {
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|e| panic!("{variant:?}: {}", e.emit_to_string(&source)));
     let flags = naga::valid::ValidationFlags::all();
-    // The kernels need nothing beyond the core of WebGPU, but for words of 64 bits.
-    let capabilities = match variant.words {
-        Words::Bits32 => naga::valid::Capabilities::empty(),
-        Words::Bits64 => naga::valid::Capabilities::SHADER_INT64,
-    };
+    // The kernels need nothing beyond the core of WebGPU, but for words of 64 bits and 16-bit types.
+    let mut capabilities = naga::valid::Capabilities::empty();
+    let Memory { words, f16 } = variant.memory;
+    capabilities.set(naga::valid::Capabilities::SHADER_INT64, words == Words::Bits64);
+    // All but a few old adapters unpack.
+    let unpacks = f16 != Conversion::ByBits;
+    capabilities.set(naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32, unpacks);
+    capabilities.set(naga::valid::Capabilities::SHADER_FLOAT16, f16 == Conversion::Native);
     let mut validator = naga::valid::Validator::new(flags, capabilities);
     let info = validator.validate(&module).unwrap_or_else(|e| panic!("{variant:?}: {e:?}"));
     (module, info)

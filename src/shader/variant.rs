@@ -102,11 +102,48 @@ pub enum Words {
     Bits64,
 }
 
-impl Words {
-    /// Those that suit an adapter on a device.
+/// Who converts between `f16` and `f32`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Conversion {
+    /// Arithmetic on bits, which is right on every device.
+    #[default]
+    ByBits,
+    /// The device, of what is loaded; what is stored is rounded by bits.
+    Unpacked,
+    /// The device, which has 16-bit types, too. But where words of 64 bits are loaded, they are unpacked.
+    Native,
+}
+
+/// How tensors are loaded, stored and converted on a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Memory {
+    pub words: Words,
+    pub f16: Conversion,
+}
+
+impl Memory {
+    /// What suits an adapter on a device.
     pub fn new(adapter: &Adapter, device: &wgpu::Device) -> Self {
-        let has_64 = device.features().contains(wgpu::Features::SHADER_INT64);
-        if adapter.is_cpu && has_64 { Self::Bits64 } else { Self::Bits32 }
+        let has = |feature| device.features().contains(feature);
+        Self {
+            words: match adapter.is_cpu && has(wgpu::Features::SHADER_INT64) {
+                true => Words::Bits64,
+                false => Words::Bits32,
+            },
+            f16: match (adapter.exact_f16, has(wgpu::Features::SHADER_F16)) {
+                (false, _) => Conversion::ByBits,
+                (true, false) => Conversion::Unpacked,
+                (true, true) => Conversion::Native,
+            },
+        }
+    }
+
+    /// What matters for tensors of an element type, so that no kernel is compiled twice.
+    fn of(self, element: Element) -> Self {
+        match element {
+            Element::F16 => self,
+            Element::F32 | Element::BF16 => Self { f16: Conversion::default(), ..self },
+        }
     }
 }
 
@@ -117,7 +154,7 @@ pub struct Variant {
     pub pass: Pass,
     pub mapping: Mapping,
     pub access: Access,
-    pub words: Words,
+    pub memory: Memory,
     pub workgroup: u32,
     /// Quads that each invocation keeps.
     pub kept: u32,
@@ -134,7 +171,7 @@ impl Variant {
         plan: &Plan,
         pass: Pass,
         element: Element,
-        words: Words,
+        memory: Memory,
         features: Features,
         step: &Step,
     ) -> Self {
@@ -147,7 +184,7 @@ impl Variant {
             pass,
             mapping,
             access,
-            words,
+            memory: memory.of(element),
             workgroup,
             kept,
             pairs,
@@ -159,25 +196,34 @@ impl Variant {
 
     /// The module's text.
     pub fn source(&self) -> String {
-        let element: &[&str] = match self.element {
-            Element::F32 => &[],
-            Element::F16 => wgsl!("element/f16"),
-            Element::BF16 => wgsl!("element/bf16"),
+        use {Access::*, Conversion::*, Element::*, Words::*};
+        let Memory { words, f16 } = self.memory;
+        let native = match (self.access, words, f16) {
+            (Vec4, Bits32, Native) | (Scalar, _, Native) => self.element == F16,
+            _ => false,
         };
-        use {Access::*, Element::F32, Words::*};
-        let tensor: &[&str] = match (self.access, self.element, self.words) {
+        let element: &[&str] = match (self.element, f16) {
+            (F32, _) => &[],
+            (F16, _) if native => &[],
+            (F16, ByBits) => wgsl!("element/f16_decode", "element/f16_encode"),
+            (F16, Unpacked | Native) => wgsl!("element/f16_unpack", "element/f16_encode"),
+            (BF16, _) => wgsl!("element/bf16"),
+        };
+        let tensor: &[&str] = match (self.access, self.element, words) {
+            (Vec4, F16, _) if native => wgsl!("words/f16", "tensor/vec4"),
             (Vec4, F32, Bits32) => wgsl!("words/f32", "tensor/vec4"),
             (Vec4, F32, Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
-            (Vec4, _, Bits32) => wgsl!("words/half", "tensor/vec4"),
-            (Vec4, _, Bits64) => wgsl!("words/half_64", "tensor/vec4"),
-            (Scalar, F32, _) => wgsl!("tensor/scalar"),
-            (Scalar, _, _) => wgsl!("tensor/scalar_half"),
+            (Vec4, F16 | BF16, Bits32) => wgsl!("words/half", "tensor/vec4"),
+            (Vec4, F16 | BF16, Bits64) => wgsl!("words/half_64", "tensor/vec4"),
+            (Scalar, F16, _) if native => wgsl!("words/one_f16", "tensor/scalar"),
+            (Scalar, F32, _) => wgsl!("words/one_f32", "tensor/scalar"),
+            (Scalar, F16 | BF16, _) => wgsl!("tensor/scalar_half"),
             // What of pairs may be missing, or of another channel, the mapping knows.
             (Pairs | Halves | Cut | Partial, element, words) => match (element, words) {
                 (F32, Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
                 (F32, Bits64) => wgsl!("words/pair_f32_64", "tensor/pairs"),
-                (_, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
-                (_, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
+                (F16 | BF16, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
+                (F16 | BF16, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
             },
         };
         let mapping: &[&str] = match self.mapping {
@@ -193,7 +239,8 @@ impl Variant {
         let activation = self.features.activation.files();
         let files =
             [wgsl!("params", "buffers"), element, tensor, mapping, shared, activation, kernel];
-        let text = files.concat().join("\n");
+        let enabled: &[&str] = if native { &["enable f16;"] } else { &[] };
+        let text = [enabled, &files.concat()].concat().join("\n");
         match self.mapping {
             // The length of private arrays, which no override may be.
             Mapping::Strips => {

@@ -3,9 +3,10 @@
 
 use crate::device;
 use half::{bf16, f16};
+use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::{
     Activation, BatchNorm, BatchNormDescriptor, BufferRange, Context, Element, Extras, Gradients,
-    Inference, Momentum, Row, Shape, State, Training, Weights,
+    Inference, Momentum, Row, Shape, State, Training, Weights, wgpu,
 };
 
 const EPSILON: f32 = 1.0 / 1024.0;
@@ -20,9 +21,19 @@ struct Identity<'a> {
 
 impl<'a> Identity<'a> {
     fn new(context: &'a Context, element: Element, activation: Activation) -> Self {
+        let adapter = Adapter::new(context.adapter_info(), &context.device().limits());
+        Self::planned(context, element, activation, adapter)
+    }
+
+    fn planned(
+        context: &'a Context,
+        element: Element,
+        activation: Activation,
+        adapter: Adapter,
+    ) -> Self {
         let descriptor =
             BatchNormDescriptor { epsilon: EPSILON, element, activation, ..Default::default() };
-        let bn = BatchNorm::new(context.device(), &descriptor).expect("a layer");
+        let bn = BatchNorm::with_adapter(context.device(), &descriptor, adapter).expect("a layer");
         let state = State::new(context.device(), 1);
         state.set(context.queue(), Row::RunningVar, &[1.0 - EPSILON]).expect("one value");
         Self { context, bn, state, element }
@@ -110,14 +121,48 @@ pub fn check_activation(activation: Activation) {
 #[test]
 pub fn sums_of_halves_are_rounded_to_even() {
     let Some(context) = device::context() else { return };
-    type Convert = (Element, fn(u16) -> f32, fn(f32) -> u16);
-    let elements: [Convert; 2] = [
-        (Element::F16, |bits| f16::from_bits(bits).to_f32(), |v| f16::from_f32(v).to_bits()),
-        (Element::BF16, |bits| bf16::from_bits(bits).to_f32(), |v| bf16::from_f32(v).to_bits()),
-    ];
-    for (element, decode, encode) in elements {
-        let layer = Identity::new(context, element, Activation::Identity);
-        let all: Vec<u16> = (0..=u16::MAX).collect();
+    let adapter = Adapter::new(context.adapter_info(), &context.device().limits());
+    sums_are_rounded_to_even(context, Element::F16, adapter);
+    sums_are_rounded_to_even(context, Element::BF16, adapter);
+}
+
+/// The same, where the device converts: in words, in 16-bit types, and as a device without these does.
+#[test]
+fn sums_that_the_device_converts_are_rounded_to_even() {
+    let Some(context) = device::context() else { return };
+    let without = &device::with_limits(&[wgpu::Limits::default()]).expect("an adapter")[0];
+    for context in [context, without] {
+        let adapter = context.probe().expect("an answer");
+        if !adapter.exact_f16 {
+            println!("skipped: {} converts otherwise", context.adapter_info().name);
+            continue;
+        }
+        for is_cpu in [true, false] {
+            sums_are_rounded_to_even(context, Element::F16, Adapter { is_cpu, ..adapter });
+        }
+    }
+}
+
+/// lavapipe converts as the processor does, where that can.
+#[test]
+fn a_processor_that_converts_is_found_exact() {
+    let Some(context) = device::context() else { return };
+    let converts = cfg!(target_arch = "x86_64") && std::arch::is_x86_feature_detected!("f16c");
+    if context.adapter_info().name.starts_with("llvmpipe") && converts {
+        assert!(context.probe().expect("an answer").exact_f16);
+    }
+}
+
+pub fn sums_are_rounded_to_even(context: &Context, element: Element, adapter: Adapter) {
+    type Convert = (fn(u16) -> f32, fn(f32) -> u16);
+    let (decode, encode): Convert = match element {
+        Element::F16 => (|bits| f16::from_bits(bits).to_f32(), |v| f16::from_f32(v).to_bits()),
+        _ => (|bits| bf16::from_bits(bits).to_f32(), |v| bf16::from_f32(v).to_bits()),
+    };
+    let layer = Identity::planned(context, element, Activation::Identity, adapter);
+    // Whole quads, and elements one by one.
+    for spare in [0, 1] {
+        let all: Vec<u16> = (0..=u16::MAX).chain(0..spare).collect();
         // Of like size, so that sums end in the middle between two halves, and just beside it.
         for other in [0u16, 1, 3, 0x0011, 0x0400, 0x1003, 0x3c01, 0x3f81, 0x4b03, 0x7bff, 0xfbff] {
             for shift in [0u16, 0x0100, 0x0080] {
@@ -129,7 +174,7 @@ pub fn sums_of_halves_are_rounded_to_even() {
                     halves.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<_>>()
                 };
                 let (y, _) = layer.run(&bytes(&all), Some(&bytes(&residual)), &bytes(&all));
-                for (i, b) in y.chunks_exact(2).enumerate() {
+                for (i, b) in y.chunks_exact(2).take(all.len()).enumerate() {
                     let have = u16::from_le_bytes([b[0], b[1]]);
                     let sum = decode(all[i]) + decode(residual[i]);
                     let is_nan = decode(have).is_nan() && sum.is_nan();

@@ -20,6 +20,9 @@ enum Plan {
     /// Of little memory a binding.
     Pieces,
     TilePieces,
+    /// Of halves that the device converts.
+    Exact,
+    ExactGpu,
     /// Of few workgroups in a dimension of a dispatch.
     Grids,
     TileGrids,
@@ -42,7 +45,8 @@ fn a_few_cases() {
     if file.starts_with("activation/") || concerns(&["exponential"]) {
         activations_of(&file).for_each(crate::exact::check_activation);
     }
-    if concerns(&["element/f16", "element/bf16", "words/half", "words/half_64"]) {
+    let halves = ["words/half", "words/half_64"];
+    if file.starts_with("element/") || concerns(&halves) {
         done("halves", crate::exact::sums_of_halves_are_rounded_to_even);
     }
     if concerns(&["statistics"]) {
@@ -122,6 +126,10 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
     match plan {
         Software => Layers::new(context, |adapter| adapter),
         Gpu => Layers::new(context, |adapter| Adapter { is_cpu: false, ..adapter }),
+        Exact => Layers::new(context, |adapter| Adapter { exact_f16: true, ..adapter }),
+        ExactGpu => {
+            Layers::new(context, |adapter| Adapter { is_cpu: false, exact_f16: true, ..adapter })
+        }
         Tiles => Layers::new(context, |adapter| Adapter {
             is_cpu: true,
             cores: 4,
@@ -613,6 +621,12 @@ fn halves(element: Element) -> Vec<Planned> {
         // In words of 32 bits everywhere.
         of(Gpu, Shape::ncl(6, 9, 64), 0),
     ];
+    if element == Element::F16 {
+        for plan in [Exact, ExactGpu] {
+            cases.push(of(plan, Shape::ncl(6, 9, 64), 0));
+            cases.push(of(plan, Shape::ncl(4, 6, 49), 1));
+        }
+    }
     // Small ones, and large: up to the ends of a half's range.
     for mean in [1e4, -100.0, 0.0] {
         let (plan, case) = of(Software, Shape::channels_last(333, 12), 0);

@@ -88,6 +88,23 @@ fn some_cases_agree_on_narrow_vectors() {
     }
 }
 
+/// Of 16-bit elements that the device converts, as the adapter plans them and as for a GPU.
+#[test]
+fn halves_agree_that_the_device_converts() {
+    let Some(context) = device::context() else { return };
+    let probed = context.probe().expect("an answer");
+    if !probed.exact_f16 {
+        println!("skipped: {} converts otherwise", context.adapter_info().name);
+        return;
+    }
+    let mut cases = fused_cases(2);
+    cases.retain(|case| case.descriptor.element == Element::F16);
+    assert!(cases.len() >= 16, "there are {}", cases.len());
+    for is_cpu in [probed.is_cpu, false] {
+        Layers::new(context, |_| Adapter { is_cpu, ..probed }).check_all(&cases);
+    }
+}
+
 /// A third of the plain cases, as they are planned for a software adapter of wider vectors.
 #[test]
 fn cases_agree_as_planned_for_wide_vectors() {
