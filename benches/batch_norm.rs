@@ -10,15 +10,16 @@ use support::layer::{Layer, Round};
 use support::op::Op;
 use support::table::{Timed, print_growth, print_table, write_csv};
 use support::timer::Timer;
-use wgpu_batchnorm::{Context, ContextOptions};
+use wgpu_batchnorm::{Context, ContextOptions, Element};
 
 const HELP: &str = "\
-cargo bench -- [--quick | --growth] [--csv FILE] [--adapter NAME] [--lowest-limits] [--no-cpu]
-               [FILTER ...]
+cargo bench -- [--quick | --growth] [--element TYPE] [--csv FILE] [--adapter NAME]
+               [--lowest-limits] [--no-cpu] [FILTER ...]
 
   --quick         a few shapes, under a minute on two cores
   --growth        batches of the same maps from 2^20 to 2^28 values, all timed in turn; takes
                   16 GiB of memory
+  --element TYPE  f32 (if none is named), f16 or bf16, without the CPU baseline, which is f32
   --csv FILE      write the rows as CSV, too
   --adapter NAME  the first adapter whose name contains NAME
   --lowest-limits ask for no more than WebGPU guarantees: no words of 64 bits
@@ -30,6 +31,7 @@ const ROUNDS: usize = 7;
 
 struct Options {
     set: Set,
+    element: Element,
     csv: Option<std::path::PathBuf>,
     adapter: Option<String>,
     lowest_limits: bool,
@@ -58,6 +60,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ceiling.copy.unit.name,
         ceiling.copy.workgroup
     );
+    let adapter = context.probe()?;
+    if options.element == Element::F16 {
+        let by = if adapter.exact_f16 { "the device" } else { "bits: the device is not exact" };
+        println!("f16 is converted by {by}");
+    }
+    let with_cpu = options.cpu && options.element == Element::F32;
 
     let cases = options.set.cases();
     let is_wanted = |case: &Case, op: Op| {
@@ -74,7 +82,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut layers = Vec::new();
         for case in group.iter().filter(wanted) {
             bar.set_message(case.name());
-            layers.push(Layer::new(&context, &ceiling, case, options.cpu)?);
+            layers.push(Layer::new(&context, &ceiling, case, options.element, adapter, with_cpu)?);
         }
         for op in Op::ALL {
             let mut of_op: Vec<&mut Layer<'_>> =
@@ -98,6 +106,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let mut options = Options {
         set: Set::All,
+        element: Element::F32,
         csv: None,
         adapter: None,
         lowest_limits: false,
@@ -112,6 +121,11 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
             }
             Long("quick") => options.set = Set::Quick,
             Long("growth") => options.set = Set::Growth,
+            Long("element") => {
+                let name = parser.value()?.string()?;
+                options.element = support::element::named(&name)
+                    .ok_or_else(|| format!("--element is f32, f16 or bf16, not {name:?}"))?;
+            }
             Long("csv") => options.csv = Some(parser.value()?.into()),
             Long("adapter") => options.adapter = Some(parser.value()?.string()?),
             Long("lowest-limits") => options.lowest_limits = true,

@@ -1,5 +1,6 @@
 //! What was measured, for people and for programs.
 
+use super::element;
 use super::layer::{Layer, Round};
 use super::op::Op;
 use std::io::Write;
@@ -8,6 +9,7 @@ use wgpu_batchnorm::{Error, wgpu};
 
 pub struct Timed {
     pub op: Op,
+    pub dtype: &'static str,
     pub layout: &'static str,
     pub n: u32,
     pub c: u32,
@@ -43,12 +45,13 @@ impl Timed {
         let copy = median(&times_of(|round| round.copy));
         Ok(Self {
             op,
+            dtype: element::name(layer.element),
             layout: case.layout,
             n: case.n,
             c: case.c,
             inner: case.inner,
             values,
-            bytes: (reads + writes) * values * 4,
+            bytes: (reads + writes) * values * layer.element.size(),
             dispatches: plan.steps.len(),
             path: plan.path,
             median_ms,
@@ -156,10 +159,11 @@ pub fn write_csv(
     for r in rows {
         writeln!(
             file,
-            "{},{},{},f32,{},{},{},{},{},{:.4},{:.4},{:.3},{:.4},{:.4},{}",
+            "{},{},{},{},{},{},{},{},{},{:.4},{:.4},{:.3},{:.4},{:.4},{}",
             adapter.name.replace(',', " "),
             r.op.name(),
             r.layout,
+            r.dtype,
             r.n,
             r.c,
             r.inner,
