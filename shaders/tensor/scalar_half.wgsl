@@ -59,27 +59,49 @@ struct Write {
     bits: u32,
 }
 
+// All of it stays.
+const NOTHING = Write(0u, 0xffffffffu, 0u);
+
 struct Writes {
-    count: u32,
-    words: array<Write, 4>,
+    first: Write,
+    second: Write,
+    third: Write,
+    fourth: Write,
 }
 
+fn write_of(i: u32, half: u32) -> Write {
+    let shift = 16u * (i & 1u);
+    return Write(i / 2u, 0xffff0000u >> shift, half << shift);
+}
+
+// Two halves, of which the second takes the first with it where they share a word.
+fn joined(first: Write, second: Write) -> array<Write, 2> {
+    if first.at == second.at {
+        let both = Write(first.at, first.keep & second.keep, first.bits | second.bits);
+        return array(NOTHING, both);
+    }
+    return array(first, second);
+}
+
+// Without loops: software adapters count the rounds of all, and end each after some (docs/lavapipe.md).
 fn writes_of(i: vec4u, valid: u32, value: vec4f) -> Writes {
     let halves = encode_halves(value);
-    var all = Writes();
-    var last = Write(i.x / 2u, 0xffffffffu, 0u);
-    for (var k = 0u; k < valid; k++) {
-        if i[k] / 2u != last.at {
-            all.words[all.count] = last;
-            all.count++;
-            last = Write(i[k] / 2u, 0xffffffffu, 0u);
-        }
-        let shift = 16u * (i[k] & 1u);
-        last.keep &= 0xffff0000u >> shift;
-        last.bits |= halves[k] << shift;
+    var all = Writes(write_of(i.x, halves.x), NOTHING, NOTHING, NOTHING);
+    if valid > 1u {
+        let pair = joined(all.first, write_of(i.y, halves.y));
+        all.first = pair[0];
+        all.second = pair[1];
     }
-    all.words[all.count] = last;
-    all.count++;
+    if valid > 2u {
+        let pair = joined(all.second, write_of(i.z, halves.z));
+        all.second = pair[0];
+        all.third = pair[1];
+    }
+    if valid > 3u {
+        let pair = joined(all.third, write_of(i.w, halves.w));
+        all.third = pair[0];
+        all.fourth = pair[1];
+    }
     return all;
 }
 
@@ -87,14 +109,14 @@ fn set_y(w: Write) {
     if IN_PLACE {
         if w.keep == 0u {
             atomicStore(&x[w.at], w.bits);
-        } else {
+        } else if w.keep != NOTHING.keep {
             atomicAnd(&x[w.at], w.keep);
             atomicOr(&x[w.at], w.bits);
         }
     } else {
         if w.keep == 0u {
             atomicStore(&y[w.at], w.bits);
-        } else {
+        } else if w.keep != NOTHING.keep {
             atomicAnd(&y[w.at], w.keep);
             atomicOr(&y[w.at], w.bits);
         }
@@ -103,23 +125,24 @@ fn set_y(w: Write) {
 
 fn store_y(q: Quad, value: vec4f) {
     let all = writes_of(q.at + local.y_at, q.valid, value);
-    for (var k = 0u; k < all.count; k++) {
-        set_y(all.words[k]);
-    }
+    set_y(all.first);
+    set_y(all.second);
+    set_y(all.third);
+    set_y(all.fourth);
 }
 
 fn set_dx(w: Write) {
     if IN_PLACE {
         if w.keep == 0u {
             atomicStore(&dy[w.at], w.bits);
-        } else {
+        } else if w.keep != NOTHING.keep {
             atomicAnd(&dy[w.at], w.keep);
             atomicOr(&dy[w.at], w.bits);
         }
     } else {
         if w.keep == 0u {
             atomicStore(&dx[w.at], w.bits);
-        } else {
+        } else if w.keep != NOTHING.keep {
             atomicAnd(&dx[w.at], w.keep);
             atomicOr(&dx[w.at], w.bits);
         }
@@ -128,15 +151,16 @@ fn set_dx(w: Write) {
 
 fn store_dx(q: Quad, value: vec4f) {
     let all = writes_of(q.at + local.dx_at, q.valid, value);
-    for (var k = 0u; k < all.count; k++) {
-        set_dx(all.words[k]);
-    }
+    set_dx(all.first);
+    set_dx(all.second);
+    set_dx(all.third);
+    set_dx(all.fourth);
 }
 
 fn set_dresidual(w: Write) {
     if w.keep == 0u {
         atomicStore(&dresidual[w.at], w.bits);
-    } else {
+    } else if w.keep != NOTHING.keep {
         atomicAnd(&dresidual[w.at], w.keep);
         atomicOr(&dresidual[w.at], w.bits);
     }
@@ -144,7 +168,8 @@ fn set_dresidual(w: Write) {
 
 fn store_dresidual(q: Quad, value: vec4f) {
     let all = writes_of(q.at + local.dresidual_at, q.valid, value);
-    for (var k = 0u; k < all.count; k++) {
-        set_dresidual(all.words[k]);
-    }
+    set_dresidual(all.first);
+    set_dresidual(all.second);
+    set_dresidual(all.third);
+    set_dresidual(all.fourth);
 }

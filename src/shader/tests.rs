@@ -332,6 +332,35 @@ fn constants_of_both_sides_agree() {
     }
 }
 
+/// The plan counts the rounds of loops over a tensor (`plan/rounds.rs`), and takes a load or a store for none.
+#[test]
+fn loads_and_stores_have_no_loops() {
+    use naga::Statement::*;
+    fn has_loop(module: &naga::Module, block: &naga::Block) -> bool {
+        let has_loop = |block| has_loop(module, block);
+        block.iter().any(|statement| match statement {
+            Loop { .. } => true,
+            Block(inner) => has_loop(inner),
+            If { accept, reject, .. } => has_loop(accept) || has_loop(reject),
+            Switch { cases, .. } => cases.iter().any(|case| has_loop(&case.body)),
+            Call { function, .. } => has_loop(&module.functions[*function].body),
+            _ => false,
+        })
+    }
+    let moves = ["load_x", "load_dy", "load_residual", "store_y", "store_dx", "store_dresidual"];
+    for variant in variants() {
+        let (module, _) = parse(&variant);
+        let functions = module.functions.iter().map(|(_, function)| function);
+        let found: Vec<_> = functions
+            .filter(|function| moves.iter().any(|&name| function.name.as_deref() == Some(name)))
+            .collect();
+        assert_eq!(found.len(), moves.len(), "{variant:?}");
+        for function in found {
+            assert!(!has_loop(&module, &function.body), "{variant:?}: {:?}", function.name);
+        }
+    }
+}
+
 /// Loops over the pairs of a strip that are marked so stand in its text once for each pair.
 #[test]
 fn marked_loops_are_written_out() {
