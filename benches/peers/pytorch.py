@@ -1,10 +1,11 @@
 """Times PyTorch's batch norm at the shapes of `cargo bench`, and prints the same columns.
 
-    python benches/peers/pytorch.py [--device cpu|cuda] [--quick] [--csv FILE] [FILTER ...]
+    python benches/peers/pytorch.py [--device cpu|cuda] [--quick] [--element TYPE] [--csv FILE] [FILTER ...]
 
 Eager `batch_norm` in training and in inference, and its backward pass; channels last too. On a CUDA
 device times are the device's, by events; on the CPU they are the wall clock's. The last three columns
-are empty: a ceiling is the adapter's, and `cargo bench` measures it.
+are empty: a ceiling is the adapter's, and `cargo bench` measures it. Elements are f32, f16 or bf16;
+weight, bias and statistics are f32 whatever they are.
 """
 
 import argparse
@@ -19,6 +20,7 @@ QUICK = [(256, 56), (512, 28), (1024, 14), (2048, 7)]
 DENSE = [(32, 64), (65_536, 64), (1_024, 4_096)]
 ROUNDS = 7
 COLUMNS = "adapter,op,layout,dtype,n,c,inner,bytes,dispatches,median_ms,spread,gb_per_s,ceiling_ms,ceiling_fraction,cpu_ms"
+ELEMENTS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 # Tensors that have to move: reads and writes, as `cargo bench` counts them.
 TENSORS = {"training": 3, "inference": 2, "backward": 5}
 
@@ -32,10 +34,11 @@ def cases(quick):
         yield "dense", n, c, 1
 
 
-def tensor(layout, n, c, side, device):
+def tensor(layout, n, c, side, device, element):
+    dtype = ELEMENTS[element]
     if layout == "dense":
-        return torch.randn(n, c, device=device)
-    x = torch.randn(n, c, side, side, device=device)
+        return torch.randn(n, c, device=device, dtype=dtype)
+    x = torch.randn(n, c, side, side, device=device, dtype=dtype)
     return x.contiguous(memory_format=torch.channels_last) if layout == "last" else x
 
 
@@ -81,6 +84,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--element", choices=ELEMENTS, default="f32")
     parser.add_argument("--csv")
     parser.add_argument("filters", nargs="*")
     args = parser.parse_args()
@@ -94,19 +98,19 @@ def main():
         wanted = [op for op in TENSORS if all(f in names[op] for f in args.filters)]
         if not wanted:
             continue
-        x = tensor(layout, n, c, side, args.device)
+        x = tensor(layout, n, c, side, args.device, args.element)
         run = passes(x)
         for op in wanted:
             # The first round warms up.
             times = sorted([timed(args.device, run[op]) for _ in range(ROUNDS + 1)][1:])
             median = statistics.median(times)
             spread = (times[ROUNDS * 3 // 4] - times[ROUNDS // 4]) / median
-            size = x.numel() * 4 * TENSORS[op]
+            size = x.numel() * x.element_size() * TENSORS[op]
             speed = size / median / 1e6
             print(f"{op:<9} {layout:<5} {f'{n}x{c}x{inner}':>16} {median:>9.3f} {spread:>5.0%} {speed:>7.2f}")
             sys.stdout.flush()
             rows.append(
-                f"{adapter},{op},{layout},f32,{n},{c},{inner},{size},,{median:.4f},{spread:.4f},{speed:.3f},,,"
+                f"{adapter},{op},{layout},{args.element},{n},{c},{inner},{size},,{median:.4f},{spread:.4f},{speed:.3f},,,"
             )
     if args.csv:
         with open(args.csv, "w") as file:
