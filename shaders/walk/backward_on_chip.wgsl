@@ -38,23 +38,16 @@ fn backward_on_chip(
     }
     var c = cursor(p);
     let quads = c.blocks * BLOCK + c.tail;
-    let q0 = next(&c);
-    let q1 = next(&c);
-    let q2 = next(&c);
-    let q3 = next(&c);
-    let q4 = next(&c);
-    let q5 = next(&c);
-    let q6 = next(&c);
-    let q7 = next(&c);
+    let b = whole_block(&c);
     let a = s.affine;
-    let g0 = gradient_if(q0, 0u < quads, q0, a);
-    let g1 = gradient_if(q1, 1u < quads, q0, a);
-    let g2 = gradient_if(q2, 2u < quads, q0, a);
-    let g3 = gradient_if(q3, 3u < quads, q0, a);
-    let g4 = gradient_if(q4, 4u < quads, q0, a);
-    let g5 = gradient_if(q5, 5u < quads, q0, a);
-    let g6 = gradient_if(q6, 6u < quads, q0, a);
-    let g7 = gradient_if(q7, 7u < quads, q0, a);
+    let g0 = gradient_if(b.q0, 0u < quads, b.q0, a);
+    let g1 = gradient_if(b.q1, 1u < quads, b.q0, a);
+    let g2 = gradient_if(b.q2, 2u < quads, b.q0, a);
+    let g3 = gradient_if(b.q3, 3u < quads, b.q0, a);
+    let g4 = gradient_if(b.q4, 4u < quads, b.q0, a);
+    let g5 = gradient_if(b.q5, 5u < quads, b.q0, a);
+    let g6 = gradient_if(b.q6, 6u < quads, b.q0, a);
+    let g7 = gradient_if(b.q7, 7u < quads, b.q0, a);
     let low = add(
         add(sums_of_one(g0, a), sums_of_one(g1, a)),
         add(sums_of_one(g2, a), sums_of_one(g3, a)),
@@ -74,12 +67,12 @@ fn backward_on_chip(
         return;
     }
     let i = input_gradient(p, s, sums);
-    store_if(q0, 0u < quads, g0, i);
-    store_if(q1, 1u < quads, g1, i);
-    store_if(q2, 2u < quads, g2, i);
-    store_if(q3, 3u < quads, g3, i);
-    store_if(q4, 4u < quads, g4, i);
-    store_if(q5, 5u < quads, g5, i);
-    store_if(q6, 6u < quads, g6, i);
-    store_if(q7, 7u < quads, g7, i);
+    store_if(b.q0, 0u < quads, g0, i);
+    store_if(b.q1, 1u < quads, g1, i);
+    store_if(b.q2, 2u < quads, g2, i);
+    store_if(b.q3, 3u < quads, g3, i);
+    store_if(b.q4, 4u < quads, g4, i);
+    store_if(b.q5, 5u < quads, g5, i);
+    store_if(b.q6, 6u < quads, g6, i);
+    store_if(b.q7, 7u < quads, g7, i);
 }

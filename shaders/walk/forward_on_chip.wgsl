@@ -8,30 +8,23 @@
 
 fn normalize_kept(k: Kept, a: Affine) {
     var c = k.start;
-    let q0 = next(&c);
-    let q1 = next(&c);
-    let q2 = next(&c);
-    let q3 = next(&c);
-    let q4 = next(&c);
-    let q5 = next(&c);
-    let q6 = next(&c);
-    let q7 = next(&c);
-    let y0 = y_of(or_other(q0, 0u < k.quads, k.other), k.x0, a);
-    let y1 = y_of(or_other(q1, 1u < k.quads, k.other), k.x1, a);
-    let y2 = y_of(or_other(q2, 2u < k.quads, k.other), k.x2, a);
-    let y3 = y_of(or_other(q3, 3u < k.quads, k.other), k.x3, a);
-    let y4 = y_of(or_other(q4, 4u < k.quads, k.other), k.x4, a);
-    let y5 = y_of(or_other(q5, 5u < k.quads, k.other), k.x5, a);
-    let y6 = y_of(or_other(q6, 6u < k.quads, k.other), k.x6, a);
-    let y7 = y_of(or_other(q7, 7u < k.quads, k.other), k.x7, a);
-    store_if(q0, 0u < k.quads, y0);
-    store_if(q1, 1u < k.quads, y1);
-    store_if(q2, 2u < k.quads, y2);
-    store_if(q3, 3u < k.quads, y3);
-    store_if(q4, 4u < k.quads, y4);
-    store_if(q5, 5u < k.quads, y5);
-    store_if(q6, 6u < k.quads, y6);
-    store_if(q7, 7u < k.quads, y7);
+    let b = whole_block(&c);
+    let y0 = y_of(or_other(b.q0, 0u < k.quads, k.other), k.x0, a);
+    let y1 = y_of(or_other(b.q1, 1u < k.quads, k.other), k.x1, a);
+    let y2 = y_of(or_other(b.q2, 2u < k.quads, k.other), k.x2, a);
+    let y3 = y_of(or_other(b.q3, 3u < k.quads, k.other), k.x3, a);
+    let y4 = y_of(or_other(b.q4, 4u < k.quads, k.other), k.x4, a);
+    let y5 = y_of(or_other(b.q5, 5u < k.quads, k.other), k.x5, a);
+    let y6 = y_of(or_other(b.q6, 6u < k.quads, k.other), k.x6, a);
+    let y7 = y_of(or_other(b.q7, 7u < k.quads, k.other), k.x7, a);
+    store_if(b.q0, 0u < k.quads, y0);
+    store_if(b.q1, 1u < k.quads, y1);
+    store_if(b.q2, 2u < k.quads, y2);
+    store_if(b.q3, 3u < k.quads, y3);
+    store_if(b.q4, 4u < k.quads, y4);
+    store_if(b.q5, 5u < k.quads, y5);
+    store_if(b.q6, 6u < k.quads, y6);
+    store_if(b.q7, 7u < k.quads, y7);
 }
 
 fn store_if(q: Quad, is_there: bool, y_value: vec4f) {

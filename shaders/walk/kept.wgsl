@@ -29,27 +29,19 @@ fn first_quad(start: Cursor) -> Quad {
 // The block under the cursor, which moves on to the next.
 fn keep_block(c: ptr<function, Cursor>, quads: u32, other: Quad) -> Kept {
     let start = *c;
-    let q0 = next(c);
-    let q1 = next(c);
-    let q2 = next(c);
-    let q3 = next(c);
-    let q4 = next(c);
-    let q5 = next(c);
-    let q6 = next(c);
-    let q7 = next(c);
-    next_block(c);
+    let b = whole_block(c);
     return Kept(
         start,
         other,
         quads,
-        load_x(or_other(q0, 0u < quads, other)),
-        load_x(or_other(q1, 1u < quads, other)),
-        load_x(or_other(q2, 2u < quads, other)),
-        load_x(or_other(q3, 3u < quads, other)),
-        load_x(or_other(q4, 4u < quads, other)),
-        load_x(or_other(q5, 5u < quads, other)),
-        load_x(or_other(q6, 6u < quads, other)),
-        load_x(or_other(q7, 7u < quads, other)),
+        load_x(or_other(b.q0, 0u < quads, other)),
+        load_x(or_other(b.q1, 1u < quads, other)),
+        load_x(or_other(b.q2, 2u < quads, other)),
+        load_x(or_other(b.q3, 3u < quads, other)),
+        load_x(or_other(b.q4, 4u < quads, other)),
+        load_x(or_other(b.q5, 5u < quads, other)),
+        load_x(or_other(b.q6, 6u < quads, other)),
+        load_x(or_other(b.q7, 7u < quads, other)),
     );
 }
 
@@ -60,27 +52,20 @@ fn there(k: Kept, i: u32, q: Quad, v: vec4f) -> vec4f {
 
 fn moments_about(k: Kept, pivot: vec4f) -> Moments {
     var c = k.start;
-    let q0 = next(&c);
-    let q1 = next(&c);
-    let q2 = next(&c);
-    let q3 = next(&c);
-    let q4 = next(&c);
-    let q5 = next(&c);
-    let q6 = next(&c);
-    let q7 = next(&c);
+    let b = whole_block(&c);
     let one = vec4f(1.0);
-    let low_counts = (there(k, 0u, q0, one) + there(k, 1u, q1, one))
-        + (there(k, 2u, q2, one) + there(k, 3u, q3, one));
-    let high_counts = (there(k, 4u, q4, one) + there(k, 5u, q5, one))
-        + (there(k, 6u, q6, one) + there(k, 7u, q7, one));
-    let d0 = there(k, 0u, q0, k.x0 - pivot);
-    let d1 = there(k, 1u, q1, k.x1 - pivot);
-    let d2 = there(k, 2u, q2, k.x2 - pivot);
-    let d3 = there(k, 3u, q3, k.x3 - pivot);
-    let d4 = there(k, 4u, q4, k.x4 - pivot);
-    let d5 = there(k, 5u, q5, k.x5 - pivot);
-    let d6 = there(k, 6u, q6, k.x6 - pivot);
-    let d7 = there(k, 7u, q7, k.x7 - pivot);
+    let low_counts = (there(k, 0u, b.q0, one) + there(k, 1u, b.q1, one))
+        + (there(k, 2u, b.q2, one) + there(k, 3u, b.q3, one));
+    let high_counts = (there(k, 4u, b.q4, one) + there(k, 5u, b.q5, one))
+        + (there(k, 6u, b.q6, one) + there(k, 7u, b.q7, one));
+    let d0 = there(k, 0u, b.q0, k.x0 - pivot);
+    let d1 = there(k, 1u, b.q1, k.x1 - pivot);
+    let d2 = there(k, 2u, b.q2, k.x2 - pivot);
+    let d3 = there(k, 3u, b.q3, k.x3 - pivot);
+    let d4 = there(k, 4u, b.q4, k.x4 - pivot);
+    let d5 = there(k, 5u, b.q5, k.x5 - pivot);
+    let d6 = there(k, 6u, b.q6, k.x6 - pivot);
+    let d7 = there(k, 7u, b.q7, k.x7 - pivot);
     let low = (d0 + d1) + (d2 + d3);
     let high = (d4 + d5) + (d6 + d7);
     let low_squares = (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);

@@ -12,17 +12,9 @@ fn sums_of(start: Cursor, a: Affine) -> Sums {
         let blocks = min(left, BLOCKS_A_GROUP);
         var group = Sums();
         for (var k = 0u; k < blocks; k++) {
-            let q0 = next(&c);
-            let q1 = next(&c);
-            let q2 = next(&c);
-            let q3 = next(&c);
-            let q4 = next(&c);
-            let q5 = next(&c);
-            let q6 = next(&c);
-            let q7 = next(&c);
-            next_block(&c);
-            let half = sums_of_four(q0, q1, q2, q3, a);
-            group = add(group, add(half, sums_of_four(q4, q5, q6, q7, a)));
+            let b = whole_block(&c);
+            let half = sums_of_four(b.q0, b.q1, b.q2, b.q3, a);
+            group = add(group, add(half, sums_of_four(b.q4, b.q5, b.q6, b.q7, a)));
         }
         total = add(total, group);
         left -= blocks;

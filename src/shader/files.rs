@@ -38,50 +38,50 @@ impl Kernel {
             Kernel::ForwardOnChip => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "walk/merge_lanes", "walk/missing", "walk/kept", "walk/forward_on_chip"
+                "walk/merge_lanes", "walk/block", "walk/missing", "walk/kept", "walk/forward_on_chip"
             ),
             Kernel::ForwardFused => wgsl!(
                 "moments", "block_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "walk/merge_lanes", "walk/missing", "walk/kept", "walk/moments",
+                "walk/merge_lanes", "walk/block", "walk/missing", "walk/kept", "walk/moments",
                 "walk/normalize", "walk/forward_fused"
             ),
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
-                "walk/merge_lanes", "walk/missing", "walk/kept", "walk/moments",
+                "walk/merge_lanes", "walk/block", "walk/missing", "walk/kept", "walk/moments",
                 "walk/forward_moments"
             ),
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "quads/residual", "quads/normalize",
                 "settings", "statistics",
-                "walk/merge_lanes", "walk/normalize", "walk/forward_normalize"
+                "walk/merge_lanes", "walk/block", "walk/normalize", "walk/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize", "quads/residual", "quads/normalize",
-                "walk/normalize", "walk/inference"
+                "walk/block", "walk/normalize", "walk/inference"
             ),
             Kernel::BackwardOnChip => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "walk/add_lanes", "walk/missing", "walk/backward_on_chip"
+                "walk/add_lanes", "walk/block", "walk/missing", "walk/backward_on_chip"
             ),
             Kernel::BackwardFused => wgsl!(
                 "normalize", "gradient_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "walk/add_lanes", "walk/sums", "walk/input", "walk/backward_fused"
+                "walk/add_lanes", "walk/block", "walk/sums", "walk/input", "walk/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "quads/residual", "quads/gradient_sums",
-                "walk/add_lanes", "walk/sums", "walk/backward_sums"
+                "walk/add_lanes", "walk/block", "walk/sums", "walk/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "quads/residual", "quads/gradient_sums", "quads/gradient_input",
                 "settings", "optimizer", "affine_gradients",
-                "walk/add_lanes", "walk/input", "walk/backward_input"
+                "walk/add_lanes", "walk/block", "walk/input", "walk/backward_input"
             ),
             Kernel::MergeMoments => wgsl!("moments", "partial_moments", "walk/merge_moments"),
             Kernel::MergeSums => wgsl!(
