@@ -46,14 +46,17 @@ impl Context {
     pub async fn probe_async(&self) -> Result<Adapter, Error> {
         let by_bits = Adapter::new(self.adapter_info(), &self.device().limits());
         let claimed = Adapter { exact_f16: true, ..by_bits };
-        // Whole quads, and elements that are loaded alone.
-        for length in [1 << 16, (1 << 16) + 1] {
-            let known = self.products(by_bits, length).await?;
-            // A device that cannot unpack, an old one, has no kernels for it.
-            let Ok(found) = self.products(claimed, length).await else { return Ok(by_bits) };
+        // Whole quads, and elements one by one, which is how ranges are seen that start in a word.
+        for offset in [0, 1] {
+            let known = self.products(by_bits, offset).await?;
+            let found = match self.products(claimed, offset).await {
+                // An old device, that cannot unpack, compiles no kernel that does.
+                Err(Error::Wgpu(_)) => return Ok(by_bits),
+                found => found?,
+            };
             // −0 + β, which is 0, is 0.
             let is_identity = |(x, &y): (u16, &u16)| is_same(x, y) || (x, y) == (0x8000, 0);
-            let is_identity = halves(length).zip(&known).all(is_identity);
+            let is_identity = (0..=u16::MAX).zip(&known).all(is_identity);
             let is_exact = known.iter().zip(&found).all(|(&known, &found)| is_same(known, found));
             if !(is_identity && is_exact) {
                 return Ok(by_bits);
@@ -62,36 +65,32 @@ impl Context {
         Ok(claimed)
     }
 
-    /// What a layer makes of halves by the factors: of each channel, `length` of them, counted up in bits.
-    async fn products(&self, adapter: Adapter, length: u32) -> Result<Vec<u16>, Error> {
+    /// What a layer makes of all halves by each of the factors, which are its channels; of tensors so many elements
+    /// into their buffers.
+    async fn products(&self, adapter: Adapter, offset: u64) -> Result<Vec<u16>, Error> {
         let device = self.device();
         let descriptor =
             BatchNormDescriptor { element: Element::F16, epsilon: EPSILON, ..Default::default() };
         let bn = BatchNorm::with_adapter(device, &descriptor, adapter)?;
-        let channels = FACTORS.len();
-        let state = State::new(device, channels as u32);
+        let shape = Shape::ncl(1, FACTORS.len() as u32, 1 << 16);
+        let state = State::new(device, shape.channels());
         state.set(self.queue(), Row::Gamma, &FACTORS)?;
-        state.set(self.queue(), Row::RunningVar, &vec![1.0 - EPSILON; channels])?;
-        let line: Vec<u8> = halves(length).flat_map(u16::to_le_bytes).collect();
-        let bytes = line.repeat(channels);
+        state.set(self.queue(), Row::RunningVar, &[1.0 - EPSILON; FACTORS.len()])?;
+
+        let line: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+        let (before, size) = (offset * 2, shape.elements() * 2);
+        let bytes = [vec![0; before as usize], line.repeat(FACTORS.len())].concat();
         let x = self.upload_bytes(&bytes)?;
-        let y = self.zeros(bytes.len().div_ceil(4) as u64)?;
-        let range = |buffer| BufferRange::new(buffer, 0, bytes.len() as u64);
+        let y = self.zeros((before + size).div_ceil(4))?;
+        let range = |buffer| BufferRange::new(buffer, before, size);
         let tensors = Inference { x: range(&x), y: range(&y) };
-        let shape = Shape::ncl(1, channels as u32, length);
         let inference = bn.bind_inference(device, &state, shape, tensors)?;
         self.run(|encoder| inference.encode(encoder));
-        let words = self.download_async(&y).await?;
-        let halves = words
-            .into_iter()
-            .flat_map(|word| [word.to_bits() as u16, (word.to_bits() >> 16) as u16]);
-        Ok(halves.take(channels * length as usize).collect())
+        let words: Vec<u32> =
+            self.download_async(&y).await?.into_iter().map(f32::to_bits).collect();
+        let halves = words.into_iter().flat_map(|word| [word as u16, (word >> 16) as u16]);
+        Ok(halves.skip(offset as usize).take(shape.elements() as usize).collect())
     }
-}
-
-/// All of them, counted up, and from the first again.
-fn halves(length: u32) -> impl Iterator<Item = u16> {
-    (0..length).map(|bits| bits as u16)
 }
 
 /// Whether two halves are the same: of what is no number, any is as good.
