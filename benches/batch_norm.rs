@@ -10,6 +10,7 @@ use support::layer::{Layer, Round};
 use support::op::Op;
 use support::table::{Timed, print_growth, print_table, write_csv};
 use support::timer::Timer;
+use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::{Context, ContextOptions, Element};
 
 const HELP: &str = "\
@@ -22,7 +23,8 @@ cargo bench -- [--quick | --growth] [--element TYPE] [--csv FILE] [--adapter NAM
   --element TYPE  f32 (if none is named), f16 or bf16, without the CPU baseline, which is f32
   --csv FILE      write the rows as CSV, too
   --adapter NAME  the first adapter whose name contains NAME
-  --lowest-limits ask for no more than WebGPU guarantees: no words of 64 bits
+  --lowest-limits ask for no more than WebGPU guarantees: no words of 64 bits, no
+                  tensors that are arrays of f16
   --no-cpu        leave out the CPU baseline
   FILTER          only rows whose name contains every FILTER, such as: first backward 64x256";
 
@@ -60,8 +62,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ceiling.copy.unit.name,
         ceiling.copy.workgroup
     );
-    let adapter = context.probe()?;
+    let mut adapter = Adapter::new(context.adapter_info(), &context.device().limits());
     if options.element == Element::F16 {
+        adapter = context.probe()?;
         let by = if adapter.exact_f16 { "the device" } else { "bits: the device is not exact" };
         println!("f16 is converted by {by}");
     }

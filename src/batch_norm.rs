@@ -127,8 +127,9 @@ impl BatchNorm {
         Self::with_adapter(device, descriptor, adapter)
     }
 
-    /// As [`new`](Self::new), but plans for `adapter` instead of what the device reports: to tune
-    /// for an adapter that wgpu describes badly, or to test one adapter's plans on another.
+    /// As [`new`](Self::new), but plans for `adapter` instead of what the device reports: for what
+    /// [`Context::probe`](crate::Context::probe) found, to tune for an adapter that wgpu describes badly, or to test
+    /// one adapter's plans on another.
     ///
     /// Limits that the device does not have are lowered to what it has, and workgroups are no narrower
     /// than the vectors of a software adapter.

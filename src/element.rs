@@ -3,8 +3,8 @@
 /// How x, y, dy, dx, residual and dresidual are stored. Arithmetic, statistics, γ and β are `f32`
 /// whatever this is, so a 16-bit result is the `f32` result rounded to nearest.
 ///
-/// No adapter feature is needed: shaders load and store words. `f16` is faster on devices that convert it exactly, as
-/// most do: see [`Context::probe`](crate::Context::probe).
+/// No adapter feature is needed: shaders load and store words. `f16` is faster on a device that is known to convert it
+/// exactly: see [`Context::probe`](crate::Context::probe).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Element {
     /// IEEE 754 binary32.

@@ -10,16 +10,24 @@ use crate::{
 const EPSILON: f32 = 1.0 / 1024.0;
 
 /// Of each channel, what all halves are multiplied by. Products are in the middle between two halves, normal and
-/// subnormal, and beside it, and at and beyond the ends of their range.
+/// subnormal, and beside it, at the ends of their range, and far beyond.
 const FACTORS: [f32; 8] =
-    [1.0, 1.25, 1.375, 3.0, 1.0 / 3.0, 1.25 / 4096.0, 1.375 / 16384.0, 1.0 / (3 << 20) as f32];
+    [1.0, 1.25, 1.375, 1.0 / 3.0, 1.25 / 4096.0, 1.375 / 16384.0, 1.0 / (3 << 20) as f32, 1e30];
+
+/// Elements before the tensors in their buffers: so they are whole quads, or elements one by one, as ranges that start
+/// within a word.
+const OFFSETS: [u64; 2] = [0, 1];
+
+/// Halves in a tensor.
+const HALVES: usize = FACTORS.len() << 16;
 
 impl Context {
     /// The device's [`Adapter`], with [`exact_f16`](Adapter::exact_f16) where the device converts all `f16` to `f32`, and
-    /// some hundred thousand numbers back, bit by bit as the kernels would; blocking.
+    /// half a million numbers back, bit by bit as arithmetic on bits does; blocking.
     ///
-    /// It compiles and runs a few small kernels: once for a device is enough. What it finds is for
-    /// [`BatchNorm::with_adapter`]; layers of other elements than `f16` are the same without.
+    /// It compiles and runs inference of whole quads and of single elements: once for a device is enough. What it finds
+    /// holds for this device, with the features that it has, and is for [`BatchNorm::with_adapter`]; layers of other
+    /// elements than `f16` are the same without.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), wgpu_batchnorm::Error> {
@@ -33,52 +41,57 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// As [`BatchNorm::new`] and [`Context::download`], but without a timeout.
+    /// As [`BatchNorm::new`], [`Context::upload`] and [`Context::download`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn probe(&self) -> Result<Adapter, Error> {
-        pollster::block_on(self.probe_async())
+        for offset in OFFSETS {
+            let known = self.download(&self.products(false, offset)?)?;
+            let Some(found) = could_compile(self.products(true, offset))? else {
+                return Ok(self.planned(false));
+            };
+            if !is_exact(&halves(&known, offset), &halves(&self.download(&found)?, offset)) {
+                return Ok(self.planned(false));
+            }
+        }
+        Ok(self.planned(true))
     }
 
     /// As [`probe`](Self::probe), asynchronous: does not block a thread, works in a browser.
     ///
     /// # Errors
-    /// As [`probe`](Self::probe).
+    /// As [`probe`](Self::probe), but without a timeout.
     pub async fn probe_async(&self) -> Result<Adapter, Error> {
-        let by_bits = Adapter::new(self.adapter_info(), &self.device().limits());
-        let claimed = Adapter { exact_f16: true, ..by_bits };
-        // Whole quads, and elements one by one, which is how ranges are seen that start in a word.
-        for offset in [0, 1] {
-            let known = self.products(by_bits, offset).await?;
-            let found = match self.products(claimed, offset).await {
-                // An old device, that cannot unpack, compiles no kernel that does.
-                Err(Error::Wgpu(_)) => return Ok(by_bits),
-                found => found?,
+        for offset in OFFSETS {
+            let known = self.download_async(&self.products(false, offset)?).await?;
+            let Some(found) = could_compile(self.products(true, offset))? else {
+                return Ok(self.planned(false));
             };
-            // −0 + β, which is 0, is 0.
-            let is_identity = |(x, &y): (u16, &u16)| is_same(x, y) || (x, y) == (0x8000, 0);
-            let is_identity = (0..=u16::MAX).zip(&known).all(is_identity);
-            let is_exact = known.iter().zip(&found).all(|(&known, &found)| is_same(known, found));
-            if !(is_identity && is_exact) {
-                return Ok(by_bits);
+            let found = self.download_async(&found).await?;
+            if !is_exact(&halves(&known, offset), &halves(&found, offset)) {
+                return Ok(self.planned(false));
             }
         }
-        Ok(claimed)
+        Ok(self.planned(true))
     }
 
-    /// What a layer makes of all halves by each of the factors, which are its channels; of tensors so many elements
-    /// into their buffers.
-    async fn products(&self, adapter: Adapter, offset: u64) -> Result<Vec<u16>, Error> {
+    fn planned(&self, exact_f16: bool) -> Adapter {
+        let adapter = Adapter::new(self.adapter_info(), &self.device().limits());
+        Adapter { exact_f16, ..adapter }
+    }
+
+    /// What a layer makes of all halves by each of the factors, which are its channels.
+    fn products(&self, exact_f16: bool, offset: u64) -> Result<wgpu::Buffer, Error> {
         let device = self.device();
         let descriptor =
             BatchNormDescriptor { element: Element::F16, epsilon: EPSILON, ..Default::default() };
-        let bn = BatchNorm::with_adapter(device, &descriptor, adapter)?;
+        let bn = BatchNorm::with_adapter(device, &descriptor, self.planned(exact_f16))?;
         let shape = Shape::ncl(1, FACTORS.len() as u32, 1 << 16);
         let state = State::new(device, shape.channels());
         state.set(self.queue(), Row::Gamma, &FACTORS)?;
         state.set(self.queue(), Row::RunningVar, &[1.0 - EPSILON; FACTORS.len()])?;
 
         let line: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
-        let (before, size) = (offset * 2, shape.elements() * 2);
+        let (before, size) = (offset * 2, HALVES as u64 * 2);
         let bytes = [vec![0; before as usize], line.repeat(FACTORS.len())].concat();
         let x = self.upload_bytes(&bytes)?;
         let y = self.zeros((before + size).div_ceil(4))?;
@@ -86,11 +99,32 @@ impl Context {
         let tensors = Inference { x: range(&x), y: range(&y) };
         let inference = bn.bind_inference(device, &state, shape, tensors)?;
         self.run(|encoder| inference.encode(encoder));
-        let words: Vec<u32> =
-            self.download_async(&y).await?.into_iter().map(f32::to_bits).collect();
-        let halves = words.into_iter().flat_map(|word| [word as u16, (word >> 16) as u16]);
-        Ok(halves.skip(offset as usize).take(shape.elements() as usize).collect())
+        Ok(y)
     }
+}
+
+/// None where the device, an old one, has no kernel that converts.
+fn could_compile(products: Result<wgpu::Buffer, Error>) -> Result<Option<wgpu::Buffer>, Error> {
+    match products {
+        Err(Error::Wgpu(_)) => Ok(None),
+        products => products.map(Some),
+    }
+}
+
+/// The halves of a tensor in words, which were downloaded as `f32`.
+fn halves(words: &[f32], offset: u64) -> Vec<u16> {
+    let bits = words.iter().map(|word| word.to_bits());
+    let halves = bits.flat_map(|word| [word as u16, (word >> 16) as u16]);
+    halves.skip(offset as usize).take(HALVES).collect()
+}
+
+/// Whether the products that were found are those that are known, by bits; and whether these are of a layer whose
+/// 1/σ is 1, as it is meant to be, so that nothing else was rounded.
+fn is_exact(known: &[u16], found: &[u16]) -> bool {
+    // −0 + β, which is 0, is 0.
+    let is_identity = |(x, &y): (u16, &u16)| is_same(x, y) || (x, y) == (0x8000, 0);
+    (0..=u16::MAX).zip(known).all(is_identity)
+        && known.iter().zip(found).all(|(&known, &found)| is_same(known, found))
 }
 
 /// Whether two halves are the same: of what is no number, any is as good.
@@ -112,13 +146,14 @@ mod tests {
         f16::from_f32(value).to_bits()
     }
 
-    /// Whether conversions would be taken for exact.
+    fn products(decode: impl Fn(u16) -> f32, encode: impl Fn(f32) -> u16) -> Vec<u16> {
+        let of = |factor: &f32| (0..=u16::MAX).map(|bits| encode(decode(bits) * factor)).collect();
+        FACTORS.iter().flat_map(|factor| -> Vec<u16> { of(factor) }).collect()
+    }
+
+    /// Whether conversions are taken for exact.
     fn pass(decode_as: impl Fn(u16) -> f32, encode_as: impl Fn(f32) -> u16) -> bool {
-        FACTORS.iter().all(|factor| {
-            (0..=u16::MAX).all(|bits| {
-                is_same(encode_as(decode_as(bits) * factor), encode(decode(bits) * factor))
-            })
-        })
+        is_exact(&products(decode, encode), &products(decode_as, encode_as))
     }
 
     /// A half that is next to an exact conversion's, by the sign of what that is off, or of it and its parity.
@@ -131,6 +166,12 @@ mod tests {
     #[test]
     fn exact_conversions_pass() {
         assert!(pass(decode, encode));
+    }
+
+    #[test]
+    fn nor_does_a_layer_of_another_scale() {
+        let scaled = products(decode, |value| encode(value * 0.999));
+        assert!(!is_exact(&scaled, &scaled));
     }
 
     #[test]
@@ -158,6 +199,8 @@ mod tests {
         };
         assert!(!pass(decode, largest), "the largest number for infinity");
         assert!(!pass(|bits| decode(bits).clamp(-65504.0, 65504.0), encode), "no infinities");
+        let wrapped = |value: f32| if value.abs() > 1e9 { 0x1234 } else { encode(value) };
+        assert!(!pass(decode, wrapped), "anything for what is far too large");
         let no_nan = |value: f32| if value.is_nan() { 0x7c00 } else { encode(value) };
         assert!(!pass(decode, no_nan), "infinity for what is no number");
     }

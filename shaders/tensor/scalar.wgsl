@@ -1,6 +1,7 @@
 // Formula: none; loads and stores of tensors, one element at a time.
 // A workgroup owns: nothing. Reads and writes: the quads it is asked for.
-// Needs: params.wgsl, the type of an element. Serves every offset and extent; elements beyond `valid` repeat the first.
+// Needs: params.wgsl, words/one_f32.wgsl or words/one_f16.wgsl. Serves every offset and extent; elements beyond
+// `valid` repeat the first.
 //
 // Stores are written out for each tensor, since WGSL passes no pointer to storage.
 

@@ -83,7 +83,7 @@ fn joined(first: Write, second: Write) -> array<Write, 2> {
     return array(first, second);
 }
 
-// Without loops: software adapters count the rounds of all, and end each after some (docs/lavapipe.md).
+// Without a loop: lavapipe ends all loops of an invocation after 65,535 rounds, these among them (docs/lavapipe.md).
 fn writes_of(i: vec4u, valid: u32, value: vec4f) -> Writes {
     let halves = encode_halves(value);
     var all = Writes(write_of(i.x, halves.x), NOTHING, NOTHING, NOTHING);

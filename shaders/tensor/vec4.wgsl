@@ -1,6 +1,6 @@
 // Formula: none; loads and stores of tensors, four elements at a time.
 // A workgroup owns: nothing. Reads and writes: the quads it is asked for.
-// Needs: params.wgsl, an element file. Every quad starts at a multiple of four elements and is whole.
+// Needs: params.wgsl, a file of words for quads. Every quad starts at a multiple of four elements and is whole.
 //
 // All tensors are bound for writing, because a tracker of whole buffers would otherwise reject
 // tensors that are ranges of one buffer.

@@ -4,9 +4,7 @@
 // a block of quads each at most. So x and dy are read once.
 // Reads: x, dy, residual, gamma, saved statistics. Writes: dx, dresidual, dgamma, dbeta.
 // Needs: params.wgsl, a tensor file, a mapping file of walks, quads/gradient_sums.wgsl, quads/gradient_input.wgsl,
-// affine_gradients.wgsl, walk/missing.wgsl, walk/add_lanes.wgsl, and what these need.
-//
-// Written out, since an array that is indexed by a loop may end up in memory.
+// affine_gradients.wgsl, walk/block.wgsl, walk/missing.wgsl, walk/add_lanes.wgsl, and what these need.
 
 // What is missing is 0. Of a thread without any quad the first is the tensor's first, of which nobody uses anything.
 fn gradient_if(q: Quad, is_there: bool, first: Quad, a: Affine) -> Gradient {
@@ -38,7 +36,7 @@ fn backward_on_chip(
     }
     var c = cursor(p);
     let quads = c.blocks * BLOCK + c.tail;
-    let b = whole_block(&c);
+    let b = quads_of_block(&c);
     let a = s.affine;
     let g0 = gradient_if(b.q0, 0u < quads, b.q0, a);
     let g1 = gradient_if(b.q1, 1u < quads, b.q0, a);

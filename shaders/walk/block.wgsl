@@ -14,8 +14,8 @@ struct Block {
     q7: Quad,
 }
 
-// That under the cursor, which moves on to the next.
-fn whole_block(c: ptr<function, Cursor>) -> Block {
+// That under the cursor, which moves on to the next; with quads beyond the end of the walk, where it is no whole block.
+fn quads_of_block(c: ptr<function, Cursor>) -> Block {
     let q0 = next(c);
     let q1 = next(c);
     let q2 = next(c);

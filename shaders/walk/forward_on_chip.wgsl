@@ -8,7 +8,7 @@
 
 fn normalize_kept(k: Kept, a: Affine) {
     var c = k.start;
-    let b = whole_block(&c);
+    let b = quads_of_block(&c);
     let y0 = y_of(or_other(b.q0, 0u < k.quads, k.other), k.x0, a);
     let y1 = y_of(or_other(b.q1, 1u < k.quads, k.other), k.x1, a);
     let y2 = y_of(or_other(b.q2, 2u < k.quads, k.other), k.x2, a);

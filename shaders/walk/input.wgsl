@@ -1,12 +1,12 @@
 // Formula: dx and dresidual over a thread's walk (../gradient_input.wgsl).
 // A workgroup owns: its channels' split.
 // Reads: x, dy, residual, weights. Writes: dx, dresidual.
-// Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl, gradient_input.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, walk/block.wgsl, quads/gradient_input.wgsl.
 
 fn differentiate(start: Cursor, i: InputGradient) {
     var c = start;
     for (var left = c.blocks; left > 0u; left--) {
-        let b = whole_block(&c);
+        let b = quads_of_block(&c);
         differentiate_four(b.q0, b.q1, b.q2, b.q3, i);
         differentiate_four(b.q4, b.q5, b.q6, b.q7, i);
     }

@@ -1,8 +1,7 @@
 // Formula: a block of a thread's walk in registers, and its moments (../moments.wgsl).
 // A workgroup owns: its channels' split. Reads: x, once. Writes: nothing.
-// Needs: params.wgsl, a tensor file, a mapping file of walks, walk/missing.wgsl, moments.wgsl, block_moments.wgsl.
-//
-// Written out, since an array that is indexed by a loop may end up in memory.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, walk/block.wgsl, walk/missing.wgsl,
+// moments.wgsl, block_moments.wgsl.
 
 // A block of quads, or what is left of the walk. Those that are missing repeat another quad of the channel, so that the
 // pivot is a value that is there.
@@ -29,7 +28,7 @@ fn first_quad(start: Cursor) -> Quad {
 // The block under the cursor, which moves on to the next.
 fn keep_block(c: ptr<function, Cursor>, quads: u32, other: Quad) -> Kept {
     let start = *c;
-    let b = whole_block(c);
+    let b = quads_of_block(c);
     return Kept(
         start,
         other,
@@ -52,7 +51,7 @@ fn there(k: Kept, i: u32, q: Quad, v: vec4f) -> vec4f {
 
 fn moments_about(k: Kept, pivot: vec4f) -> Moments {
     var c = k.start;
-    let b = whole_block(&c);
+    let b = quads_of_block(&c);
     let one = vec4f(1.0);
     let low_counts = (there(k, 0u, b.q0, one) + there(k, 1u, b.q1, one))
         + (there(k, 2u, b.q2, one) + there(k, 3u, b.q3, one));

@@ -1,12 +1,12 @@
 // Formula: y over a thread's walk (../normalize.wgsl).
 // A workgroup owns: its channels' split.
 // Reads: x, residual, weights. Writes: y.
-// Needs: params.wgsl, a tensor file, a mapping file, normalize.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, walk/block.wgsl, quads/normalize.wgsl.
 
 fn normalize(start: Cursor, a: Affine) {
     var c = start;
     for (var left = c.blocks; left > 0u; left--) {
-        let b = whole_block(&c);
+        let b = quads_of_block(&c);
         normalize_four(b.q0, b.q1, b.q2, b.q3, a);
         normalize_four(b.q4, b.q5, b.q6, b.q7, a);
     }

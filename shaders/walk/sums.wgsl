@@ -2,7 +2,7 @@
 // statistics, which are constants, also dx and dresidual on the way.
 // A workgroup owns: its channels' split.
 // Reads: x, dy, residual, weights. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, a tensor file, a mapping file, gradient_sums.wgsl.
+// Needs: params.wgsl, a tensor file, a mapping file of walks, walk/block.wgsl, quads/gradient_sums.wgsl.
 
 // The sums over a thread's walk.
 fn sums_of(start: Cursor, a: Affine) -> Sums {
@@ -12,7 +12,7 @@ fn sums_of(start: Cursor, a: Affine) -> Sums {
         let blocks = min(left, BLOCKS_A_GROUP);
         var group = Sums();
         for (var k = 0u; k < blocks; k++) {
-            let b = whole_block(&c);
+            let b = quads_of_block(&c);
             let half = sums_of_four(b.q0, b.q1, b.q2, b.q3, a);
             group = add(group, add(half, sums_of_four(b.q4, b.q5, b.q6, b.q7, a)));
         }

@@ -10,7 +10,7 @@ pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 const MIN_CORES: u32 = 4;
 const MAX_CORES: u32 = 32;
 
-/// What of an adapter the plan depends on.
+/// What of an adapter the plan depends on, and, of `exact_f16`, the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adapter {
     /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.

@@ -12,13 +12,17 @@ use std::mem::offset_of;
 use wgpu::naga;
 
 /// Every way to load and store an element type.
-fn memories(element: Element) -> impl Iterator<Item = Memory> {
-    let conversions: &[Conversion] = match element {
-        Element::F16 => &[Conversion::ByBits, Conversion::Unpacked, Conversion::Native],
-        Element::F32 | Element::BF16 => &[Conversion::ByBits],
-    };
-    let words = [Words::Bits32, Words::Bits64];
-    words.into_iter().flat_map(|words| conversions.iter().map(move |&f16| Memory { words, f16 }))
+fn memories(element: Element, access: Access) -> Vec<Memory> {
+    let mut memories = Vec::new();
+    for words in [Words::Bits32, Words::Bits64] {
+        for f16 in [Conversion::ByBits, Conversion::Unpacked, Conversion::Native] {
+            let memory = Memory { words, f16 }.of(element, access);
+            if !memories.contains(&memory) {
+                memories.push(memory);
+            }
+        }
+    }
+    memories
 }
 
 /// Every combination of files, for each pass that a kernel serves.
@@ -59,7 +63,8 @@ pub fn variants() -> Vec<Variant> {
                 for element in [Element::F32, Element::F16, Element::BF16] {
                     let features = Features::plain();
                     let plain = plain(kernel, pass, mapping, access, element, features);
-                    variants.extend(memories(element).map(|memory| Variant { memory, ..plain }));
+                    let memories = memories(element, access).into_iter();
+                    variants.extend(memories.map(|memory| Variant { memory, ..plain }));
                 }
             }
         }
@@ -76,7 +81,8 @@ pub fn variants() -> Vec<Variant> {
             for element in [Element::F32, Element::F16, Element::BF16] {
                 let (pairs, features) = (Access::Pairs, Features::plain());
                 let plain = plain(kernel, pass, mapping, pairs, element, features);
-                variants.extend(memories(element).map(|memory| Variant { memory, ..plain }));
+                let memories = memories(element, pairs).into_iter();
+                variants.extend(memories.map(|memory| Variant { memory, ..plain }));
                 if mapping == Mapping::Lines {
                     let cut = Variant { access: Access::Cut, ..plain };
                     variants.extend([cut, Variant { repeated: true, ..cut }]);

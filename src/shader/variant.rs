@@ -110,11 +110,11 @@ pub enum Conversion {
     ByBits,
     /// The device, of what is loaded; what is stored is rounded by bits.
     Unpacked,
-    /// The device, which has 16-bit types, too. But where words of 64 bits are loaded, they are unpacked.
+    /// The device, of tensors that are arrays of `f16`.
     Native,
 }
 
-/// How tensors are loaded, stored and converted on a device.
+/// How tensors are loaded, stored and converted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Memory {
     pub words: Words,
@@ -125,25 +125,34 @@ impl Memory {
     /// What suits an adapter on a device.
     pub fn new(adapter: &Adapter, device: &wgpu::Device) -> Self {
         let has = |feature| device.features().contains(feature);
-        Self {
-            words: match adapter.is_cpu && has(wgpu::Features::SHADER_INT64) {
-                true => Words::Bits64,
-                false => Words::Bits32,
-            },
-            f16: match (adapter.exact_f16, has(wgpu::Features::SHADER_F16)) {
-                (false, _) => Conversion::ByBits,
-                (true, false) => Conversion::Unpacked,
-                (true, true) => Conversion::Native,
-            },
-        }
+        let words = match adapter.is_cpu && has(wgpu::Features::SHADER_INT64) {
+            true => Words::Bits64,
+            false => Words::Bits32,
+        };
+        // Without words of 64 bits a software adapter may have whole quads in both ways, of which a probe sees one.
+        let is_native =
+            has(wgpu::Features::SHADER_F16) && (!adapter.is_cpu || words == Words::Bits64);
+        let f16 = match (adapter.exact_f16, is_native) {
+            (false, _) => Conversion::ByBits,
+            (true, false) => Conversion::Unpacked,
+            (true, true) => Conversion::Native,
+        };
+        Self { words, f16 }
     }
 
-    /// What matters for tensors of an element type, so that no kernel is compiled twice.
-    fn of(self, element: Element) -> Self {
-        match element {
-            Element::F16 => self,
-            Element::F32 | Element::BF16 => Self { f16: Conversion::default(), ..self },
-        }
+    /// What of it matters to tensors of an element type, so that no kernel is compiled twice. Words of 64 bits, and
+    /// pairs of quads, are unpacked whatever the device has.
+    pub fn of(self, element: Element, access: Access) -> Self {
+        use {Access::*, Conversion::*};
+        let words = if access == Scalar { Words::Bits32 } else { self.words };
+        let f16 = match (element, access, self.f16) {
+            (Element::F32 | Element::BF16, ..) => ByBits,
+            (Element::F16, Scalar, f16) => f16,
+            (Element::F16, Vec4, f16) if words == Words::Bits32 => f16,
+            (Element::F16, _, ByBits) => ByBits,
+            (Element::F16, _, Unpacked | Native) => Unpacked,
+        };
+        Self { words, f16 }
     }
 }
 
@@ -184,7 +193,7 @@ impl Variant {
             pass,
             mapping,
             access,
-            memory: memory.of(element),
+            memory: memory.of(element, access),
             workgroup,
             kept,
             pairs,
@@ -198,24 +207,20 @@ impl Variant {
     pub fn source(&self) -> String {
         use {Access::*, Conversion::*, Element::*, Words::*};
         let Memory { words, f16 } = self.memory;
-        let native = match (self.access, words, f16) {
-            (Vec4, Bits32, Native) | (Scalar, _, Native) => self.element == F16,
-            _ => false,
-        };
+        let enabled: &[&str] = if f16 == Native { &["enable f16;"] } else { &[] };
         let element: &[&str] = match (self.element, f16) {
-            (F32, _) => &[],
-            (F16, _) if native => &[],
+            (F32, _) | (F16, Native) => &[],
             (F16, ByBits) => wgsl!("element/f16_decode", "element/f16_encode"),
-            (F16, Unpacked | Native) => wgsl!("element/f16_unpack", "element/f16_encode"),
+            (F16, Unpacked) => wgsl!("element/f16_unpack", "element/f16_encode"),
             (BF16, _) => wgsl!("element/bf16"),
         };
         let tensor: &[&str] = match (self.access, self.element, words) {
-            (Vec4, F16, _) if native => wgsl!("words/f16", "tensor/vec4"),
+            (Vec4, F16, _) if f16 == Native => wgsl!("words/f16", "tensor/vec4"),
             (Vec4, F32, Bits32) => wgsl!("words/f32", "tensor/vec4"),
             (Vec4, F32, Bits64) => wgsl!("words/f32_64", "tensor/vec4"),
             (Vec4, F16 | BF16, Bits32) => wgsl!("words/half", "tensor/vec4"),
             (Vec4, F16 | BF16, Bits64) => wgsl!("words/half_64", "tensor/vec4"),
-            (Scalar, F16, _) if native => wgsl!("words/one_f16", "tensor/scalar"),
+            (Scalar, F16, _) if f16 == Native => wgsl!("words/one_f16", "tensor/scalar"),
             (Scalar, F32, _) => wgsl!("words/one_f32", "tensor/scalar"),
             (Scalar, F16 | BF16, _) => wgsl!("tensor/scalar_half"),
             // What of pairs may be missing, or of another channel, the mapping knows.
@@ -239,7 +244,6 @@ impl Variant {
         let activation = self.features.activation.files();
         let files =
             [wgsl!("params", "buffers"), element, tensor, mapping, shared, activation, kernel];
-        let enabled: &[&str] = if native { &["enable f16;"] } else { &[] };
         let text = [enabled, &files.concat()].concat().join("\n");
         match self.mapping {
             // The length of private arrays, which no override may be.

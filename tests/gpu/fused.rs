@@ -36,10 +36,12 @@ fn adapters(context: &Context) -> [Adapter; 3] {
     let adapter = Adapter::new(&device.adapter_info(), &device.limits());
     // Narrower workgroups have no tiles, and wider ones than 16 no lines, whatever the device is.
     let adapter = Adapter { subgroup: 8, cores: 4, ..adapter };
+    // The device converts, if it can, in two of them.
+    let exact_f16 = context.probe().expect("an answer").exact_f16;
     [
         Adapter { is_cpu: true, ..adapter },
-        Adapter { is_cpu: true, tiles_from: 0, ..adapter },
-        Adapter { is_cpu: false, ..adapter },
+        Adapter { is_cpu: true, tiles_from: 0, exact_f16, ..adapter },
+        Adapter { is_cpu: false, exact_f16, ..adapter },
     ]
 }
 
