@@ -144,15 +144,19 @@ fn sums_that_the_device_converts_are_rounded_to_even() {
     }
 }
 
-/// lavapipe converts as the processor does, where that can.
-#[test]
-fn a_processor_that_converts_is_found_exact() {
-    let Some(context) = device::context() else { return };
+/// Whether nobody needs to probe: lavapipe converts as the processor does, where that can.
+pub fn is_known_to_convert(context: &Context) -> bool {
     #[cfg(target_arch = "x86_64")]
     let converts = std::arch::is_x86_feature_detected!("f16c");
     #[cfg(not(target_arch = "x86_64"))]
     let converts = false;
-    if context.adapter_info().name.starts_with("llvmpipe") && converts {
+    context.adapter_info().name.starts_with("llvmpipe") && converts
+}
+
+#[test]
+fn a_processor_that_converts_is_found_exact() {
+    let Some(context) = device::context() else { return };
+    if is_known_to_convert(context) {
         assert!(context.probe().expect("an answer").exact_f16);
     }
 }
