@@ -21,6 +21,13 @@ const OFFSETS: [u64; 2] = [0, 1];
 /// Halves in a tensor.
 const HALVES: usize = FACTORS.len() << 16;
 
+/// Where y is, as it is known by bits and as the device made it.
+struct Trial {
+    offset: u64,
+    known: wgpu::Buffer,
+    found: wgpu::Buffer,
+}
+
 impl Context {
     /// The device's [`Adapter`], with [`exact_f16`](Adapter::exact_f16) where the device converts all `f16` to `f32`, and
     /// half a million numbers back, bit by bit as arithmetic on bits does; blocking.
@@ -44,16 +51,12 @@ impl Context {
     /// As [`BatchNorm::new`], [`Context::upload`] and [`Context::download`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn probe(&self) -> Result<Adapter, Error> {
-        for offset in OFFSETS {
-            let known = self.download(&self.products(false, offset)?)?;
-            let Some(found) = could_compile(self.products(true, offset))? else {
-                return Ok(self.planned(false));
-            };
-            if !is_exact(&halves(&known, offset), &halves(&self.download(&found)?, offset)) {
-                return Ok(self.planned(false));
-            }
+        let Some(trials) = self.trials()? else { return Ok(self.planned(false)) };
+        let mut exact_f16 = true;
+        for Trial { offset, known, found } in trials {
+            exact_f16 &= is_exact(offset, &self.download(&known)?, &self.download(&found)?);
         }
-        Ok(self.planned(true))
+        Ok(self.planned(exact_f16))
     }
 
     /// As [`probe`](Self::probe), asynchronous: does not block a thread, works in a browser.
@@ -61,17 +64,27 @@ impl Context {
     /// # Errors
     /// As [`probe`](Self::probe), but without a timeout.
     pub async fn probe_async(&self) -> Result<Adapter, Error> {
+        let Some(trials) = self.trials()? else { return Ok(self.planned(false)) };
+        let mut exact_f16 = true;
+        for Trial { offset, known, found } in trials {
+            let known = self.download_async(&known).await?;
+            exact_f16 &= is_exact(offset, &known, &self.download_async(&found).await?);
+        }
+        Ok(self.planned(exact_f16))
+    }
+
+    /// None where the device, an old one, compiles no kernel that converts.
+    fn trials(&self) -> Result<Option<Vec<Trial>>, Error> {
+        let mut trials = Vec::new();
         for offset in OFFSETS {
-            let known = self.download_async(&self.products(false, offset)?).await?;
-            let Some(found) = could_compile(self.products(true, offset))? else {
-                return Ok(self.planned(false));
-            };
-            let found = self.download_async(&found).await?;
-            if !is_exact(&halves(&known, offset), &halves(&found, offset)) {
-                return Ok(self.planned(false));
+            let known = self.products(false, offset)?;
+            match self.products(true, offset) {
+                Ok(found) => trials.push(Trial { offset, known, found }),
+                Err(Error::Wgpu(_)) => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
-        Ok(self.planned(true))
+        Ok(Some(trials))
     }
 
     fn planned(&self, exact_f16: bool) -> Adapter {
@@ -103,16 +116,8 @@ impl Context {
     }
 }
 
-/// None where the device, an old one, has no kernel that converts.
-fn could_compile(products: Result<wgpu::Buffer, Error>) -> Result<Option<wgpu::Buffer>, Error> {
-    match products {
-        Err(Error::Wgpu(_)) => Ok(None),
-        products => products.map(Some),
-    }
-}
-
 /// The halves of a tensor in words, which were downloaded as `f32`.
-fn halves(words: &[f32], offset: u64) -> Vec<u16> {
+fn halves(offset: u64, words: &[f32]) -> Vec<u16> {
     let bits = words.iter().map(|word| word.to_bits());
     let halves = bits.flat_map(|word| [word as u16, (word >> 16) as u16]);
     halves.skip(offset as usize).take(HALVES).collect()
@@ -120,11 +125,12 @@ fn halves(words: &[f32], offset: u64) -> Vec<u16> {
 
 /// Whether the products that were found are those that are known, by bits; and whether these are of a layer whose
 /// 1/σ is 1, as it is meant to be, so that nothing else was rounded.
-fn is_exact(known: &[u16], found: &[u16]) -> bool {
+fn is_exact(offset: u64, known: &[f32], found: &[f32]) -> bool {
+    let (known, found) = (halves(offset, known), halves(offset, found));
     // −0 + β, which is 0, is 0.
     let is_identity = |(x, &y): (u16, &u16)| is_same(x, y) || (x, y) == (0x8000, 0);
-    (0..=u16::MAX).zip(known).all(is_identity)
-        && known.iter().zip(found).all(|(&known, &found)| is_same(known, found))
+    (0..=u16::MAX).zip(&known).all(is_identity)
+        && known.iter().zip(&found).all(|(&known, &found)| is_same(known, found))
 }
 
 /// Whether two halves are the same: of what is no number, any is as good.
@@ -146,14 +152,17 @@ mod tests {
         f16::from_f32(value).to_bits()
     }
 
-    fn products(decode: impl Fn(u16) -> f32, encode: impl Fn(f32) -> u16) -> Vec<u16> {
-        let of = |factor: &f32| (0..=u16::MAX).map(|bits| encode(decode(bits) * factor)).collect();
-        FACTORS.iter().flat_map(|factor| -> Vec<u16> { of(factor) }).collect()
+    /// As a tensor is downloaded.
+    fn products(decode: impl Fn(u16) -> f32, encode: impl Fn(f32) -> u16) -> Vec<f32> {
+        let product = |(factor, bits): (f32, u16)| encode(decode(bits) * factor) as u32;
+        let pairs = |factor| (0..=u16::MAX).map(move |bits| (factor, bits));
+        let halves: Vec<u32> = FACTORS.into_iter().flat_map(pairs).map(product).collect();
+        halves.chunks(2).map(|word| f32::from_bits(word[0] | (word[1] << 16))).collect()
     }
 
     /// Whether conversions are taken for exact.
     fn pass(decode_as: impl Fn(u16) -> f32, encode_as: impl Fn(f32) -> u16) -> bool {
-        is_exact(&products(decode, encode), &products(decode_as, encode_as))
+        is_exact(0, &products(decode, encode), &products(decode_as, encode_as))
     }
 
     /// The half that is nearest, or the next one toward zero, as a rule has it that knows how much the nearest is off.
@@ -202,6 +211,6 @@ mod tests {
     #[test]
     fn nor_does_a_layer_of_another_scale() {
         let scaled = products(decode, |value| encode(value * 0.999));
-        assert!(!is_exact(&scaled, &scaled));
+        assert!(!is_exact(0, &scaled, &scaled));
     }
 }

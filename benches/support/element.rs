@@ -18,19 +18,14 @@ pub fn named(wanted: &str) -> Option<Element> {
 
 /// The bytes of values, which become what the element holds of them.
 pub fn encode(element: Element, values: &mut [f32]) -> Vec<u8> {
-    match element {
-        Element::F32 => bytemuck::cast_slice(values).to_vec(),
-        Element::F16 => {
-            let halves: Vec<f16> = values.iter().map(|&v| f16::from_f32(v)).collect();
-            values.iter_mut().zip(&halves).for_each(|(v, half)| *v = half.to_f32());
-            halves.iter().flat_map(|half| half.to_le_bytes()).collect()
-        }
-        Element::BF16 => {
-            let halves: Vec<bf16> = values.iter().map(|&v| bf16::from_f32(v)).collect();
-            values.iter_mut().zip(&halves).for_each(|(v, half)| *v = half.to_f32());
-            halves.iter().flat_map(|half| half.to_le_bytes()).collect()
-        }
-    }
+    let all = values.iter();
+    let bytes: Vec<u8> = match element {
+        Element::F32 => return bytemuck::cast_slice(values).to_vec(),
+        Element::F16 => all.flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
+        Element::BF16 => all.flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect(),
+    };
+    values.copy_from_slice(&decode(element, &bytes));
+    bytes
 }
 
 pub fn decode(element: Element, bytes: &[u8]) -> Vec<f32> {
@@ -42,10 +37,10 @@ pub fn decode(element: Element, bytes: &[u8]) -> Vec<f32> {
     }
 }
 
-/// Half a unit in the last place of numbers from 1 to 2.
+/// What is lost of an `f32` that is stored, at most, relative.
 pub fn roundoff(element: Element) -> f64 {
     match element {
-        Element::F32 => 2f64.powi(-24),
+        Element::F32 => 0.0,
         Element::F16 => 2f64.powi(-11),
         Element::BF16 => 2f64.powi(-8),
     }

@@ -155,10 +155,9 @@ fn verify(
     have: &[f32],
     want: &[f64],
 ) -> Result<(), String> {
-    let stored = if element == Element::F32 { 0.0 } else { element::roundoff(element) };
     for (i, (&have, &want)) in have.iter().zip(want).enumerate() {
         let error = (have as f64 - want).abs();
-        if error.is_nan() || error >= 2e-5 + stored * want.abs() {
+        if error.is_nan() || error >= 2e-5 + element::roundoff(element) * want.abs() {
             let case = case.name();
             return Err(format!("{case}: {name}[{i}] is wrong by {error:.1e}; nothing was timed"));
         }
