@@ -4,6 +4,8 @@
 //!
 //! Short runs of values are summed in `f32` around a pivot, in loops that vectorise; the runs are
 //! merged in `f64`. The order of all sums depends on the shape alone, not on the number of threads.
+//! The vectors are those that the program is compiled for: with `-C target-cpu=native` tensors that are in
+//! the caches take up to a third less, others hardly.
 
 mod accumulate;
 mod columns;

@@ -65,23 +65,48 @@ fn check(case: &Case) {
     assert_close(&what("y of inference"), &y, &want, tolerance::Y, 6.0 * ROUNDOFF);
 }
 
+/// Rows that are several positions, and some that are left; rows of several blocks, read side by side, and some that are
+/// not; bands of channels, the last of which is narrower.
+#[test]
+fn every_way_through_memory_agrees_with_the_reference() {
+    let shapes = [
+        Shape::channels_last(40_003, 3),
+        Shape::channels_last(5_011, 33),
+        Shape::channels_last(1_103, 300),
+        Shape::channels_last(333, 1_500),
+        Shape::channels_last(70, 4_099),
+        Shape::ncl(9, 70, 50),
+        Shape::ncl(3, 35, 20_001),
+        Shape::ncl(300, 201, 5),
+    ];
+    for shape in shapes {
+        [0.0, -300.0].iter().for_each(|&mean| check(&Case { mean, ..Case::new(shape) }));
+    }
+}
+
 /// The order of all sums depends on the shape alone.
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
-    let case = Case::new(Shape::channels_last(10_000, 24));
-    let x = Random(1).normals(case.shape.elements() as usize, 3.0);
-    let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        let mut y = vec![0f32; x.len()];
-        let saved =
-            pool.install(|| cpu::training(case.shape, &x, &mut y, 1e-5, AffineParams::default()));
-        (y.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), saved)
-    };
-    assert_eq!(run(1), run(2));
-    assert_eq!(run(1), run(5));
+    for shape in [Shape::channels_last(10_000, 24), Shape::ncl(40, 200, 30), Shape::ncl(40, 9, 700)]
+    {
+        let elements = shape.elements() as usize;
+        let mut random = Random(1);
+        let (x, dy) = (random.normals(elements, 3.0), random.normals(elements, 0.0));
+        let affine = AffineParams::default();
+        let run = |threads| {
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let (mut y, mut dx) = (vec![0f32; elements], vec![0f32; elements]);
+            let saved = pool.install(|| cpu::training(shape, &x, &mut y, 1e-5, affine));
+            let gradients = pool.install(|| cpu::backward(shape, &x, &dy, &mut dx, &saved, affine));
+            let bits = |values: Vec<f32>| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            (bits(y), bits(dx), saved, gradients)
+        };
+        assert!(run(1) == run(2), "{shape}");
+        assert!(run(1) == run(5), "{shape}");
+    }
 }
 
-/// No value is written, and nothing but zeros comes back.
 /// In either layout: an infinite gradient or scale stays infinite, and in its own channel.
 #[test]
 fn infinities_stay_what_they_are() {
@@ -138,6 +163,7 @@ fn the_mean_may_be_any_pair() {
     }
 }
 
+/// No value is written, and nothing but zeros comes back.
 #[test]
 fn an_empty_batch_has_statistics_of_zero() {
     let few_and_many = [3, 100].into_iter().flat_map(|channels| {

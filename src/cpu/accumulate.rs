@@ -4,6 +4,8 @@
 const LANES: usize = 16;
 /// Values that are summed in `f32` before the sum moves on to `f64`.
 const RUN: usize = 256;
+/// Values that are summed about the same pivot, about: finding another takes as long as summing a hundred.
+const A_PIVOT: f64 = 4096.0;
 
 /// Count, mean and Σ(x − mean)² of some values.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,22 +87,29 @@ impl Run {
     }
 }
 
-/// The moments of a channel, value by value. The pivot of a run is the mean so far: what it is off
-/// by enters the result in `f64`, and is small against the spread of the values.
+/// The moments of a channel, value by value. The pivot is the mean so far: what it is off by enters the
+/// result in `f64`, and is small against the spread of the values.
 #[derive(Clone, Copy, Default)]
 pub struct MomentsOf {
     total: Moments,
     pivot: f32,
+    /// Values about this pivot that have moved on to `f64`: how many, deviations, their squares.
+    about_pivot: [f64; 3],
     run: Run,
 }
 
 impl MomentsOf {
     pub fn add(&mut self, segment: &[f32]) {
         for values in segment.chunks(RUN) {
+            if !self.run.takes(values.len()) {
+                self.end_run();
+            }
             // The mean of a first short segment is no good pivot for long.
-            let first = self.total.count == 0.0 && self.run.count >= LANES;
-            if first || !self.run.takes(values.len()) {
-                *self = Self::after(self.finish());
+            let [count, ..] = self.about_pivot;
+            let first = self.total.count == 0.0 && count as usize + self.run.count >= LANES;
+            if first || count >= A_PIVOT {
+                let total = self.finish();
+                *self = Self { total, pivot: total.mean as f32, ..Self::default() };
             }
             if self.total.count == 0.0 && self.run.count == 0 {
                 let sum: f64 = values.iter().map(|&v| v as f64).sum();
@@ -110,8 +119,11 @@ impl MomentsOf {
         }
     }
 
-    fn after(total: Moments) -> Self {
-        Self { total, pivot: total.mean as f32, run: Run::default() }
+    fn end_run(&mut self) {
+        let (sum, squares) = self.run.totals();
+        let [count, sums, all_squares] = self.about_pivot;
+        self.about_pivot = [count + self.run.count as f64, sums + sum, all_squares + squares];
+        self.run = Run::default();
     }
 
     fn add_run(&mut self, values: &[f32]) {
@@ -133,12 +145,12 @@ impl MomentsOf {
         run.count += values.len();
     }
 
-    pub fn finish(self) -> Moments {
-        if self.run.count == 0 {
+    pub fn finish(mut self) -> Moments {
+        self.end_run();
+        let [count, sum, squares] = self.about_pivot;
+        if count == 0.0 {
             return self.total;
         }
-        let (sum, squares) = self.run.totals();
-        let count = self.run.count as f64;
         let (mean, m2) = (self.pivot as f64 + sum / count, squares - sum * sum / count);
         self.total.merge(Moments { count, mean, m2 })
     }

@@ -1,111 +1,150 @@
-//! Channels last, or an inner extent of 1 at most: a matrix, whose columns are the channels. Blocks of
-//! columns, so that what is kept of each stays in the nearest cache.
+//! Channels last, or an inner extent of 1 at most: a matrix, whose columns are the channels. How memory is read is what
+//! takes the time, so that is in order.
 
 use super::accumulate::{Moments, Sums};
 use super::maps::{Differentiate, Normalize};
 use super::{Saved, TASKS, in_parallel};
 use crate::Shape;
+use std::ops::Range;
 
-/// Columns of a block: a kilobyte of each row.
-const WIDTH: usize = 256;
-/// Rows whose gradients are summed in `f32` before the sums move on to `f64`.
-const RUN: usize = 64;
+/// Columns of a block, at most: what is kept of each stays in the nearest caches.
+const WIDTH: usize = 1024;
+/// Rows of a block, at least: each has a pivot to find, and leaves results to join.
+const HEIGHT: usize = 128;
+/// Of fewer channels, positions are taken together until a row has as many columns, in whole vectors.
+const NARROW: usize = 64;
+/// Of so many channels it hardly matters whether rows are whole vectors.
+const WIDE: usize = 256;
+/// With fewer rows, columns of the same channel are more to join than to sum.
+const SHORT: usize = 16;
+/// Values of the widest vectors of today.
+const LANES: usize = 16;
+/// From so many columns on, a page, rows that are read side by side are a stream each for what fetches ahead. Several
+/// shorter ones are on one page, where it sees none: these are read one by one.
+const STREAM: usize = 1024;
+/// Rows that are read side by side.
+const ROWS: usize = 4;
+/// Rows that are summed in `f32` before the sums move on to `f64`.
+const RUN: usize = 8;
 /// Rows that are summed about the same pivot.
 const RUN_A_PIVOT: usize = 256;
-/// Rows that are summed pairwise.
-const ROWS: usize = 8;
 /// Columns whose means, scales and shifts stay in the nearest cache with the rows that are written: these are then
 /// written one by one, in order.
 const NEAR: usize = 1024;
 /// Rows of more columns that are written side by side, so that these are read once for all.
 const WRITTEN: usize = 4;
 
-/// The rows and columns of a task.
-#[derive(Clone)]
-struct Block {
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
+/// The tensor as rows of columns. A row is a position, or several, in which channels repeat.
+struct Matrix {
+    channels: usize,
+    columns: usize,
+    rows: usize,
+    /// Values after the last whole row.
+    rest: usize,
 }
 
-/// Blocks of a matrix, in order of their columns.
-fn blocks(shape: Shape) -> Vec<Block> {
-    let (rows, columns) = (shape.count() as usize, shape.channels() as usize);
-    let beside = columns.div_ceil(WIDTH);
-    let height = rows.div_ceil(TASKS.div_ceil(beside)).next_multiple_of(RUN);
-    let mut all = Vec::new();
-    for first in (0..columns).step_by(WIDTH) {
-        for row in (0..rows).step_by(height.max(1)) {
-            let rows = row..rows.min(row + height);
-            all.push(Block { rows, columns: first..columns.min(first + WIDTH) });
-        }
+/// Some columns of some rows.
+struct Block {
+    stride: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Matrix {
+    fn new(shape: Shape) -> Self {
+        let (channels, positions) = (shape.channels() as usize, shape.count() as usize);
+        let whole_vectors = LANES >> channels.trailing_zeros().min(LANES.ilog2());
+        let repeats = whole_vectors * NARROW.div_ceil(whole_vectors * channels);
+        let together = channels < WIDE && positions >= SHORT * repeats;
+        let repeats = if together { repeats } else { 1 };
+        let rest = positions % repeats * channels;
+        Self { channels, columns: channels * repeats, rows: positions / repeats, rest }
     }
-    all
+
+    /// Pieces of about the same width, each from the first row to the last; then what is no whole row.
+    fn blocks(&self) -> Vec<Block> {
+        let beside = self.columns.div_ceil(WIDTH);
+        let width = self.columns.div_ceil(beside).next_multiple_of(LANES);
+        let height = self.rows.div_ceil(TASKS.div_ceil(beside)).next_multiple_of(RUN).max(HEIGHT);
+        let mut all = Vec::new();
+        let mut block = |rows, columns| all.push(Block { stride: self.columns, rows, columns });
+        for first in (0..self.columns).step_by(width) {
+            for row in (0..self.rows).step_by(height) {
+                block(row..self.rows.min(row + height), first..self.columns.min(first + width));
+            }
+        }
+        if self.rest > 0 {
+            block(self.rows..self.rows + 1, 0..self.rest);
+        }
+        all
+    }
+
+    /// Partial results of the blocks, those of a piece joined to one: of all columns, and then of the rest.
+    fn partials<P: Send>(
+        &self,
+        shape: Shape,
+        of_block: impl Fn(&Block) -> P + Sync + Send,
+        join: impl Fn(&mut P, P),
+    ) -> Vec<P> {
+        let blocks = self.blocks();
+        let columns: Vec<_> = blocks.iter().map(|block| block.columns.clone()).collect();
+        let partials = in_parallel(shape, blocks, |_, block| of_block(&block));
+        let mut pieces: Vec<(Range<usize>, P)> = Vec::new();
+        for (columns, partial) in columns.into_iter().zip(partials) {
+            match pieces.last_mut() {
+                Some((above, piece)) if *above == columns => join(piece, partial),
+                _ => pieces.push((columns, partial)),
+            }
+        }
+        pieces.into_iter().map(|(_, piece)| piece).collect()
+    }
+
+    /// Results of all columns, and of the rest, joined to one a channel.
+    fn by_channel<T: Copy + Default>(
+        &self,
+        columns: impl Iterator<Item = T>,
+        join: impl Fn(T, T) -> T,
+    ) -> Vec<T> {
+        let mut channels = vec![T::default(); self.channels];
+        for (k, column) in columns.enumerate() {
+            let channel = &mut channels[k % self.channels];
+            *channel = join(*channel, column);
+        }
+        channels
+    }
+
+    /// For each column, what is known of its channel.
+    fn of_columns(&self, of_channels: &[f32]) -> Vec<f32> {
+        of_channels.repeat(self.columns / self.channels)
+    }
+
+    /// Values of a task that goes over whole rows.
+    fn range(&self) -> usize {
+        self.rows.div_ceil(TASKS).max(1) * self.columns
+    }
 }
 
 impl Block {
     /// What of a row is in the block.
-    fn of<'v>(&self, shape: Shape, values: &'v [f32], row: usize) -> &'v [f32] {
-        let first = row * shape.channels() as usize;
+    fn row<'v>(&self, values: &'v [f32], row: usize) -> &'v [f32] {
+        let first = row * self.stride;
         &values[first + self.columns.start..first + self.columns.end]
     }
 
-    /// The same of [`ROWS`] rows.
-    fn eight<'v>(&self, shape: Shape, values: &'v [f32], row: usize) -> [&'v [f32]; ROWS] {
-        let columns = self.columns.len();
-        std::array::from_fn(|k| &self.of(shape, values, row + k)[..columns])
+    /// The same of rows that are read side by side.
+    fn rows<'v>(&self, values: &'v [f32], row: usize) -> [&'v [f32]; ROWS] {
+        std::array::from_fn(|k| self.row(values, row + k))
     }
 
-    /// The rows in runs of `of`, whole [`ROWS`] of them, and what is left.
-    fn runs(&self, of: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
-        let (start, end) = (self.rows.start, self.rows.end);
-        let whole = start + self.rows.len() / ROWS * ROWS;
-        let runs = (start..whole).step_by(of).map(move |row| row..whole.min(row + of));
-        runs.chain((whole < end).then_some(whole..end))
+    /// The rows in runs of so many.
+    fn runs(&self, of: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let end = self.rows.end;
+        self.rows.clone().step_by(of).map(move |row| row..end.min(row + of))
     }
-}
 
-#[inline]
-fn pairwise([a, b, c, d, e, f, g, h]: [f32; ROWS]) -> f32 {
-    ((a + b) + (c + d)) + ((e + f) + (g + h))
-}
-
-/// Partial results of the blocks, one after the other, joined to one a column.
-fn joined<T: Copy + Default>(
-    shape: Shape,
-    blocks: &[Block],
-    partials: Vec<Vec<T>>,
-    join: impl Fn(T, T) -> T,
-) -> Vec<T> {
-    let mut all = vec![T::default(); shape.channels() as usize];
-    for (block, partial) in blocks.iter().zip(partials) {
-        for (total, part) in all[block.columns.clone()].iter_mut().zip(partial) {
-            *total = join(*total, part);
-        }
-    }
-    all
-}
-
-pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
-    let blocks = blocks(shape);
-    let partials = in_parallel(shape, blocks.clone(), |_, block| moments_of(shape, x, &block));
-    joined(shape, &blocks, partials, Moments::merge)
-}
-
-/// Sums, of eight rows, deviations from the pivots, and their squares. By itself and without closures, so that how
-/// the loop is compiled does not depend on what is around it; and `f64` is left to another loop, since one that has
-/// some in it is vectorised by half as many columns.
-fn sum_deviations(rows: [&[f32]; ROWS], pivots: &[f32], sums: &mut [f32], squares: &mut [f32]) {
-    let columns = pivots.len();
-    let (sums, squares) = (&mut sums[..columns], &mut squares[..columns]);
-    let [a, b, c, d, e, f, g, h] = rows;
-    let (a, b, c, d) = (&a[..columns], &b[..columns], &c[..columns], &d[..columns]);
-    let (e, f, g, h) = (&e[..columns], &f[..columns], &g[..columns], &h[..columns]);
-    for k in 0..columns {
-        let p = pivots[k];
-        let (a, b, c, d) = (a[k] - p, b[k] - p, c[k] - p, d[k] - p);
-        let (e, f, g, h) = (e[k] - p, f[k] - p, g[k] - p, h[k] - p);
-        sums[k] = pairwise([a, b, c, d, e, f, g, h]);
-        squares[k] = pairwise([a * a, b * b, c * c, d * d, e * e, f * f, g * g, h * h]);
+    /// Where those of a run end that are read side by side.
+    fn side_by_side(&self, run: &Range<usize>) -> usize {
+        if self.stride < STREAM { run.start } else { run.end - run.len() % ROWS }
     }
 }
 
@@ -115,54 +154,120 @@ fn add(totals: &mut [f64], sums: &[f32]) {
     }
 }
 
-fn moments_of(shape: Shape, x: &[f32], block: &Block) -> Vec<Moments> {
-    let columns = block.columns.len();
-    let mut pivots = [0f32; WIDTH];
-    // No more than pairwise sums is in `f32`: the first pivot may be off by a standard deviation where
-    // channels are many and rows few, and then a chain of roundings shows in the variance.
-    let (mut of_eight, mut squares_of_eight) = ([0f32; WIDTH], [0f32; WIDTH]);
-    let (mut sums, mut squares) = ([0f64; WIDTH], [0f64; WIDTH]);
-    let (mut means, mut m2s) = ([0f64; WIDTH], [0f64; WIDTH]);
-    // The first pivot is the mean of a few rows; a later one the mean so far.
-    let few = block.rows.len().min(2 * ROWS);
-    for row in block.rows.clone().take(few) {
-        for (pivot, v) in pivots.iter_mut().zip(block.of(shape, x, row)) {
-            *pivot += v / few as f32;
+/// Count, mean and Σ(x − mean)² of columns.
+struct PartialMoments {
+    count: f64,
+    means: Vec<f64>,
+    m2s: Vec<f64>,
+}
+
+impl PartialMoments {
+    fn of(x: &[f32], block: &Block) -> Self {
+        let columns = block.columns.len();
+        let (mut sums, mut squares) = (vec![0f32; columns], vec![0f32; columns]);
+        // The first pivot is the mean of a few rows; a later one the mean so far.
+        let mut pivots = block.row(x, block.rows.start).to_vec();
+        let few = block.rows.len().min(2 * RUN);
+        for row in block.rows.clone().take(few) {
+            add_deviations([block.row(x, row)], &pivots, &mut sums, &mut squares);
         }
-    }
-    let mut count = 0.0;
-    for run in block.runs(RUN_A_PIVOT) {
-        sums[..columns].fill(0.0);
-        squares[..columns].fill(0.0);
-        let whole = run.start + run.len() / ROWS * ROWS;
-        for row in (run.start..whole).step_by(ROWS) {
-            let rows = block.eight(shape, x, row);
-            sum_deviations(rows, &pivots[..columns], &mut of_eight, &mut squares_of_eight);
-            add(&mut sums[..columns], &of_eight);
-            add(&mut squares[..columns], &squares_of_eight);
+        for (pivot, sum) in pivots.iter_mut().zip(&sums) {
+            *pivot += sum / few as f32;
         }
-        for row in whole..run.end {
-            for (k, v) in block.of(shape, x, row).iter().enumerate() {
-                let d = v - pivots[k];
-                sums[k] += d as f64;
-                squares[k] += (d * d) as f64;
+        let mut runs = block.runs(RUN_A_PIVOT);
+        let first = runs.next().unwrap_or_default();
+        let mut all = Self::of_run(x, block, first, &pivots, (&mut sums, &mut squares));
+        for run in runs {
+            for (pivot, &mean) in pivots.iter_mut().zip(&all.means) {
+                *pivot = mean as f32;
             }
+            all.merge(&Self::of_run(x, block, run, &pivots, (&mut sums, &mut squares)));
         }
-        // Chan, Golub and LeVeque's update: all columns have the same counts.
-        let rows = run.len() as f64;
-        let (each, weight) = (1.0 / rows, rows / (count + rows));
-        let between = count * weight;
-        for k in 0..columns {
-            let sum = sums[k];
-            let delta = pivots[k] as f64 + sum * each - means[k];
-            means[k] += delta * weight;
-            m2s[k] += (squares[k] - sum * sum * each) + delta * delta * between;
-            pivots[k] = means[k] as f32;
-        }
-        count += rows;
+        all
     }
-    let both = means.iter().zip(m2s).take(columns);
-    both.map(|(&mean, m2)| Moments { count, mean, m2 }).collect()
+
+    /// Those of some rows, about pivots. A pivot may be off by a standard deviation, where channels are many and rows
+    /// few: a long chain of roundings would show in the variance.
+    fn of_run(
+        x: &[f32],
+        block: &Block,
+        rows: Range<usize>,
+        pivots: &[f32],
+        (sums, squares): (&mut [f32], &mut [f32]),
+    ) -> Self {
+        let count = rows.len() as f64;
+        let (mut means, mut m2s) = (vec![0f64; pivots.len()], vec![0f64; pivots.len()]);
+        let end = rows.end;
+        for run in rows.step_by(RUN).map(|row| row..end.min(row + RUN)) {
+            sums.fill(0.0);
+            squares.fill(0.0);
+            let whole = block.side_by_side(&run);
+            for row in (run.start..whole).step_by(ROWS) {
+                add_deviations(block.rows(x, row), pivots, sums, squares);
+            }
+            for row in whole..run.end {
+                add_deviations([block.row(x, row)], pivots, sums, squares);
+            }
+            add(&mut means, sums);
+            add(&mut m2s, squares);
+        }
+        let each = 1.0 / count;
+        for ((mean, m2), &pivot) in means.iter_mut().zip(&mut m2s).zip(pivots) {
+            *m2 -= *mean * *mean * each;
+            *mean = pivot as f64 + *mean * each;
+        }
+        Self { count, means, m2s }
+    }
+
+    /// Chan, Golub and LeVeque's update, of columns that all have the same counts.
+    fn merge(&mut self, other: &Self) {
+        let weight = other.count / (self.count + other.count);
+        let between = self.count * weight;
+        let (means, m2s) = (&mut self.means, &mut self.m2s);
+        for ((mean, m2), (of, m2_of)) in
+            means.iter_mut().zip(m2s).zip(other.means.iter().zip(&other.m2s))
+        {
+            let delta = of - *mean;
+            *mean += delta * weight;
+            *m2 += m2_of + delta * delta * between;
+        }
+        self.count += other.count;
+    }
+
+    fn columns(&self) -> impl Iterator<Item = Moments> {
+        let (count, both) = (self.count, self.means.iter().zip(&self.m2s));
+        both.map(move |(&mean, &m2)| Moments { count, mean, m2 })
+    }
+}
+
+/// Adds, of a few rows, deviations from the pivots, and their squares. By itself and without `f64`, so that how the loop
+/// is compiled does not depend on what is around it: one that has some in it is vectorised by half as many columns.
+#[inline(never)]
+fn add_deviations<const N: usize>(
+    x: [&[f32]; N],
+    pivots: &[f32],
+    sums: &mut [f32],
+    squares: &mut [f32],
+) {
+    let columns = pivots.len();
+    let (x, sums, squares) =
+        (x.map(|row| &row[..columns]), &mut sums[..columns], &mut squares[..columns]);
+    for k in 0..columns {
+        let (mut sum, mut square) = (sums[k], squares[k]);
+        for x in x {
+            let d = x[k] - pivots[k];
+            sum += d;
+            square += d * d;
+        }
+        (sums[k], squares[k]) = (sum, square);
+    }
+}
+
+pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
+    let matrix = Matrix::new(shape);
+    let of_block = |block: &Block| PartialMoments::of(x, block);
+    let partials = matrix.partials(shape, of_block, |above, below| above.merge(&below));
+    matrix.by_channel(partials.iter().flat_map(PartialMoments::columns), Moments::merge)
 }
 
 /// Rows side by side.
@@ -180,17 +285,14 @@ fn four_mut(values: &mut [f32], columns: usize) -> [&mut [f32]; WRITTEN] {
     [a, b, c, &mut rest[..columns]]
 }
 
-/// Elements of a task that goes over whole rows.
-fn range(shape: Shape) -> usize {
-    (shape.count() as usize).div_ceil(TASKS).max(1) * shape.channels() as usize
-}
-
 pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
-    let columns = shape.channels() as usize;
-    let Normalize { mean, scale, shift } = maps;
+    let matrix = Matrix::new(shape);
+    let columns = matrix.columns;
+    let [mean, scale, shift] =
+        [&maps.mean, &maps.scale, &maps.shift].map(|all| matrix.of_columns(all));
     let (mean, scale, shift) = (&mean[..columns], &scale[..columns], &shift[..columns]);
-    in_parallel(shape, y.chunks_mut(range(shape)).collect(), |task, y: &mut [f32]| {
-        let x = &x[task * range(shape)..][..y.len()];
+    in_parallel(shape, y.chunks_mut(matrix.range()).collect(), |task, y: &mut [f32]| {
+        let x = &x[task * matrix.range()..][..y.len()];
         let side_by_side = if columns > NEAR { y.len() / (WRITTEN * columns) } else { 0 };
         let whole = side_by_side * WRITTEN * columns;
         let (y, y_rest) = y.split_at_mut(whole);
@@ -202,7 +304,10 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
                 (p[k], q[k], r[k], s[k]) = (one(a[k]), one(b[k]), one(c[k]), one(d[k]));
             }
         }
-        for (x, y) in x_rest.chunks_exact(columns).zip(y_rest.chunks_exact_mut(columns)) {
+        for (x, y) in x_rest.chunks(columns).zip(y_rest.chunks_mut(columns)) {
+            let columns = x.len();
+            let (mean, scale, shift) = (&mean[..columns], &scale[..columns], &shift[..columns]);
+            let y = &mut y[..columns];
             for k in 0..columns {
                 y[k] = (x[k] - mean[k]) * scale[k] + shift[k];
             }
@@ -210,86 +315,97 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
     });
 }
 
-pub fn sums(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved) -> Vec<Sums> {
-    let blocks = blocks(shape);
-    let sums = |_, block| sums_of(shape, x, dy, saved, &block);
-    let partials = in_parallel(shape, blocks.clone(), sums);
-    joined(shape, &blocks, partials, Sums::add)
+/// Σdy and Σdy·(x − mean) of columns.
+struct PartialSums {
+    dy: Vec<f64>,
+    dy_x: Vec<f64>,
 }
 
-/// Adds, of eight rows, gradients and their products with deviations, likewise.
-fn add_gradients(
-    x: [&[f32]; ROWS],
-    dy: [&[f32]; ROWS],
-    mean: &[f32],
+impl PartialSums {
+    fn of(x: &[f32], dy: &[f32], means: &[f32], block: &Block) -> Self {
+        let columns = block.columns.len();
+        let means = &means[block.columns.clone()];
+        let (mut sums, mut products) = (vec![0f32; columns], vec![0f32; columns]);
+        let mut all = Self { dy: vec![0.0; columns], dy_x: vec![0.0; columns] };
+        for run in block.runs(RUN) {
+            sums.fill(0.0);
+            products.fill(0.0);
+            let whole = block.side_by_side(&run);
+            for row in (run.start..whole).step_by(ROWS) {
+                let (x, dy) = (block.rows(x, row), block.rows(dy, row));
+                add_gradients(x, dy, means, &mut sums, &mut products);
+            }
+            for row in whole..run.end {
+                let (x, dy) = ([block.row(x, row)], [block.row(dy, row)]);
+                add_gradients(x, dy, means, &mut sums, &mut products);
+            }
+            add(&mut all.dy, &sums);
+            add(&mut all.dy_x, &products);
+        }
+        all
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let add = |all: &mut [f64], other: &[f64]| {
+            all.iter_mut().zip(other).for_each(|(all, other)| *all += other);
+        };
+        add(&mut self.dy, &other.dy);
+        add(&mut self.dy_x, &other.dy_x);
+    }
+
+    fn columns(&self) -> impl Iterator<Item = Sums> {
+        self.dy.iter().zip(&self.dy_x).map(|(&dy, &dy_x)| Sums { dy, dy_x })
+    }
+}
+
+/// Adds, of a few rows, gradients and their products with deviations, likewise.
+#[inline(never)]
+fn add_gradients<const N: usize>(
+    x: [&[f32]; N],
+    dy: [&[f32]; N],
+    means: &[f32],
     sums: &mut [f32],
     products: &mut [f32],
 ) {
-    let columns = mean.len();
+    let columns = means.len();
+    let (x, dy) = (x.map(|row| &row[..columns]), dy.map(|row| &row[..columns]));
     let (sums, products) = (&mut sums[..columns], &mut products[..columns]);
-    let [a, b, c, d, e, f, g, h] = dy;
-    let (a, b, c, d) = (&a[..columns], &b[..columns], &c[..columns], &d[..columns]);
-    let (e, f, g, h) = (&e[..columns], &f[..columns], &g[..columns], &h[..columns]);
-    let [p, q, r, s, t, u, v, w] = x;
-    let (p, q, r, s) = (&p[..columns], &q[..columns], &r[..columns], &s[..columns]);
-    let (t, u, v, w) = (&t[..columns], &u[..columns], &v[..columns], &w[..columns]);
     for k in 0..columns {
-        let m = mean[k];
-        sums[k] += pairwise([a[k], b[k], c[k], d[k], e[k], f[k], g[k], h[k]]);
-        products[k] += pairwise([
-            a[k] * (p[k] - m),
-            b[k] * (q[k] - m),
-            c[k] * (r[k] - m),
-            d[k] * (s[k] - m),
-            e[k] * (t[k] - m),
-            f[k] * (u[k] - m),
-            g[k] * (v[k] - m),
-            h[k] * (w[k] - m),
-        ]);
+        let (mut sum, mut product) = (sums[k], products[k]);
+        for (x, dy) in x.iter().zip(dy) {
+            sum += dy[k];
+            product += dy[k] * (x[k] - means[k]);
+        }
+        (sums[k], products[k]) = (sum, product);
     }
 }
 
-fn sums_of(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved, block: &Block) -> Vec<Sums> {
-    let columns = block.columns.len();
-    let centers: Vec<(f32, f32)> = block.columns.clone().map(|c| saved.center(c)).collect();
-    let mean: Vec<f32> = centers.iter().map(|center| center.0).collect();
-    let mean = &mean[..columns];
-    let mut totals = vec![Sums::default(); columns];
-    let (mut sums, mut products) = ([0f32; WIDTH], [0f32; WIDTH]);
-    for run in block.runs(RUN) {
-        let (sums, products) = (&mut sums[..columns], &mut products[..columns]);
-        sums.fill(0.0);
-        products.fill(0.0);
-        let whole = run.start + run.len() / ROWS * ROWS;
-        for row in (run.start..whole).step_by(ROWS) {
-            let (x, dy) = (block.eight(shape, x, row), block.eight(shape, dy, row));
-            add_gradients(x, dy, mean, sums, products);
-        }
-        for row in whole..run.end {
-            let (x, dy) = (block.of(shape, x, row), block.of(shape, dy, row));
-            for k in 0..columns {
-                sums[k] += dy[k];
-                products[k] += dy[k] * (x[k] - mean[k]);
-            }
-        }
-        for (k, total) in totals.iter_mut().enumerate() {
-            let (dy, dy_x) = (sums[k] as f64, products[k] as f64);
-            *total = total.add(Sums::corrected(dy, dy_x, centers[k].1));
-        }
-    }
-    totals
+pub fn sums(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved) -> Vec<Sums> {
+    let matrix = Matrix::new(shape);
+    let centers: Vec<(f32, f32)> = (0..matrix.channels).map(|c| saved.center(c)).collect();
+    let means = centers.iter().map(|center| center.0).collect::<Vec<_>>();
+    let means = matrix.of_columns(&means);
+    let of_block = |block: &Block| PartialSums::of(x, dy, &means, block);
+    let partials = matrix.partials(shape, of_block, |above, below| above.merge(&below));
+    let sums = matrix.by_channel(partials.iter().flat_map(PartialSums::columns), Sums::add);
+    let taken = |(sums, center): (Sums, &(f32, f32))| Sums::corrected(sums.dy, sums.dy_x, center.1);
+    sums.into_iter().zip(&centers).map(taken).collect()
 }
 
 pub fn differentiate(shape: Shape, x: &[f32], dy: &[f32], dx: &mut [f32], maps: &Differentiate) {
-    let columns = shape.channels() as usize;
+    let matrix = Matrix::new(shape);
     let Differentiate { mean, scale, offset, slope } = maps;
-    let (mean, scale) = (&mean[..columns], &scale[..columns]);
-    let (offset, slope) = (&offset[..columns], &slope[..columns]);
-    in_parallel(shape, dx.chunks_mut(range(shape)).collect(), |task, dx: &mut [f32]| {
-        let start = task * range(shape);
+    let [mean, scale, offset, slope] =
+        [mean, scale, offset, slope].map(|all| matrix.of_columns(all));
+    in_parallel(shape, dx.chunks_mut(matrix.range()).collect(), |task, dx: &mut [f32]| {
+        let start = task * matrix.range();
         let (x, dy) = (&x[start..][..dx.len()], &dy[start..][..dx.len()]);
-        let rows = x.chunks_exact(columns).zip(dy.chunks_exact(columns));
-        for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(columns)) {
+        let rows = x.chunks(matrix.columns).zip(dy.chunks(matrix.columns));
+        for ((x, dy), dx) in rows.zip(dx.chunks_mut(matrix.columns)) {
+            let columns = x.len();
+            let (mean, scale) = (&mean[..columns], &scale[..columns]);
+            let (offset, slope) = (&offset[..columns], &slope[..columns]);
+            let (dy, dx) = (&dy[..columns], &mut dx[..columns]);
             for k in 0..columns {
                 dx[k] = scale[k] * ((dy[k] - offset[k]) - (x[k] - mean[k]) * slope[k]);
             }

@@ -4,32 +4,54 @@ use super::accumulate::{Moments, MomentsOf, Sums, SumsOf};
 use super::maps::{Affine, Differentiate, InputGradient, Normalize};
 use super::{Saved, TASKS, in_parallel};
 use crate::Shape;
+use std::ops::Range;
 
-/// From so many channels on, a task takes some of them whole, and finds their values in its caches
+/// From so many channels on, a task takes a band of them whole, and mostly finds their values in its caches
 /// when it goes over them again. Of fewer, a task takes a part of all.
 const MANY: usize = TASKS / 2;
 
-/// Channels of a task, side by side.
-fn width(shape: Shape) -> usize {
-    (shape.channels() as usize).div_ceil(TASKS)
+/// Values of a band in a sample, about: a stream that is worth its start.
+const STREAM: usize = 12_288;
+/// Bands for each thread, at least.
+const A_THREAD: usize = 4;
+
+/// Channels side by side, and what is to be written of them in each sample.
+struct Band<'v> {
+    channels: Range<usize>,
+    out: Vec<&'v mut [f32]>,
 }
 
-fn segments(shape: Shape, values: &[f32], c: usize) -> impl Iterator<Item = &[f32]> {
-    let inner = shape.inner() as usize;
-    values.chunks_exact(inner).skip(c).step_by(shape.channels() as usize)
-}
-
-/// For each task, in each sample its channels' values, to write.
-fn by_task(shape: Shape, values: &mut [f32]) -> Vec<Vec<&mut [f32]>> {
+/// How wide they are changes no sum: each is one task's, sample after sample.
+fn bands(shape: Shape, out: &mut [f32]) -> Vec<Band<'_>> {
     let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
-    let tasks = channels.div_ceil(width(shape));
-    let mut all: Vec<_> = (0..tasks).map(|_| Vec::with_capacity(shape.outer() as usize)).collect();
-    for sample in values.chunks_exact_mut(channels * inner) {
-        for (task, values) in all.iter_mut().zip(sample.chunks_mut(width(shape) * inner)) {
-            task.push(values);
+    let most = channels.div_ceil(A_THREAD * rayon::current_num_threads());
+    let width = STREAM.div_ceil(inner).min(most);
+    let band = |first| Band {
+        channels: first..channels.min(first + width),
+        out: Vec::with_capacity(shape.outer() as usize),
+    };
+    let mut all: Vec<_> = (0..channels).step_by(width).map(band).collect();
+    for sample in out.chunks_exact_mut(channels * inner) {
+        for (band, out) in all.iter_mut().zip(sample.chunks_mut(width * inner)) {
+            band.out.push(out);
         }
     }
     all
+}
+
+impl Band<'_> {
+    /// The segments of a sample.
+    fn segments<'v>(
+        &self,
+        shape: Shape,
+        values: &'v [f32],
+        sample: usize,
+    ) -> std::slice::ChunksExact<'v, f32> {
+        let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
+        let [start, end] = [self.channels.start, self.channels.end]
+            .map(|channel| (sample * channels + channel) * inner);
+        values[start..end].chunks_exact(inner)
+    }
 }
 
 /// Elements of each of the equal ranges that a tensor is cut into, whatever they cut through.
@@ -74,21 +96,17 @@ pub fn training(
         normalize(shape, x, y, &Normalize::new((0..channels).map(|c| map(c, &moments[c]))));
         return moments;
     }
-    let of_channel = |c| {
-        let mut moments = MomentsOf::default();
-        segments(shape, x, c).for_each(|segment| moments.add(segment));
-        moments.finish()
-    };
-    let (inner, stride) = (shape.inner() as usize, channels * shape.inner() as usize);
-    let moments = in_parallel(shape, by_task(shape, y), |task, samples: Vec<&mut [f32]>| {
-        let first = task * width(shape);
-        let moments: Vec<Moments> =
-            (first..channels.min(first + width(shape))).map(of_channel).collect();
-        let maps: Vec<Affine> =
-            moments.iter().enumerate().map(|(k, m)| map(first + k, m)).collect();
-        for (sample, y) in samples.into_iter().enumerate() {
-            let x = &x[sample * stride + first * inner..];
-            let segments = x.chunks_exact(inner).zip(y.chunks_exact_mut(inner));
+    let inner = shape.inner() as usize;
+    let moments = in_parallel(shape, bands(shape, y), |_, mut band: Band<'_>| {
+        let mut moments = vec![MomentsOf::default(); band.channels.len()];
+        for sample in 0..band.out.len() {
+            let segments = band.segments(shape, x, sample).zip(&mut moments);
+            segments.for_each(|(x, moments)| moments.add(x));
+        }
+        let moments: Vec<_> = moments.into_iter().map(MomentsOf::finish).collect();
+        let maps: Vec<_> = band.channels.clone().zip(&moments).map(|(c, m)| map(c, m)).collect();
+        for (sample, y) in std::mem::take(&mut band.out).into_iter().enumerate() {
+            let segments = band.segments(shape, x, sample).zip(y.chunks_exact_mut(inner));
             segments.zip(&maps).for_each(|((x, y), map)| map.apply(x, y));
         }
         moments
@@ -139,22 +157,20 @@ pub fn backward(
         });
         return sums;
     }
-    let of_channel = |c| {
-        let mut sums = SumsOf::around(saved.center(c));
-        let both = segments(shape, x, c).zip(segments(shape, dy, c));
-        both.for_each(|(x, dy)| sums.add(x, dy));
-        sums.finish()
-    };
-    let (inner, stride) = (shape.inner() as usize, channels * shape.inner() as usize);
-    let sums = in_parallel(shape, by_task(shape, dx), |task, samples: Vec<&mut [f32]>| {
-        let first = task * width(shape);
-        let sums: Vec<Sums> = (first..channels.min(first + width(shape))).map(of_channel).collect();
-        let maps: Vec<InputGradient> =
-            sums.iter().enumerate().map(|(k, s)| map(first + k, s)).collect();
-        for (sample, dx) in samples.into_iter().enumerate() {
-            let at = sample * stride + first * inner;
-            let inputs = x[at..].chunks_exact(inner).zip(dy[at..].chunks_exact(inner));
-            let segments = inputs.zip(dx.chunks_exact_mut(inner)).zip(&maps);
+    let inner = shape.inner() as usize;
+    let sums = in_parallel(shape, bands(shape, dx), |_, mut band: Band<'_>| {
+        let both = |band: &Band<'_>, sample| {
+            band.segments(shape, x, sample).zip(band.segments(shape, dy, sample))
+        };
+        let around = |c| SumsOf::around(saved.center(c));
+        let mut sums: Vec<_> = band.channels.clone().map(around).collect();
+        for sample in 0..band.out.len() {
+            both(&band, sample).zip(&mut sums).for_each(|((x, dy), sums)| sums.add(x, dy));
+        }
+        let sums: Vec<_> = sums.into_iter().map(SumsOf::finish).collect();
+        let maps: Vec<_> = band.channels.clone().zip(&sums).map(|(c, s)| map(c, s)).collect();
+        for (sample, dx) in std::mem::take(&mut band.out).into_iter().enumerate() {
+            let segments = both(&band, sample).zip(dx.chunks_exact_mut(inner)).zip(&maps);
             segments.for_each(|(((x, dy), dx), map)| map.apply(x, dy, dx));
         }
         sums
