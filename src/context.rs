@@ -241,12 +241,7 @@ impl Context {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn download_bytes(&self, range: impl Into<BufferRange>) -> Result<Vec<u8>, Error> {
         let range = range.into();
-        let start = range.offset / 4 * 4;
-        let before = (range.offset - start) as usize;
-        let size = (before as u64 + range.size).next_multiple_of(4);
-        let words = self.download_words(BufferRange::new(&range.buffer, start, size))?;
-        let bytes: &[u8] = bytemuck::cast_slice(&words);
-        Ok(bytes[before..][..range.size as usize].to_vec())
+        Ok(bytes_of(&range, &self.download_words(words_around(&range))?))
     }
 
     /// The values of a range, asynchronous: does not block a thread, works in a browser.
@@ -254,6 +249,17 @@ impl Context {
     /// # Errors
     /// As [`download`](Self::download), but without a timeout.
     pub async fn download_async(&self, range: impl Into<BufferRange>) -> Result<Vec<f32>, Error> {
+        Ok(self.download_words_async(range).await?.into_iter().map(f32::from_bits).collect())
+    }
+
+    /// As [`download_async`](Self::download_async), as integers: for [`Row::Batches`](crate::Row::Batches).
+    ///
+    /// # Errors
+    /// As [`download_async`](Self::download_async).
+    pub async fn download_words_async(
+        &self,
+        range: impl Into<BufferRange>,
+    ) -> Result<Vec<u32>, Error> {
         use std::{future::Future, pin::pin, task::Poll};
         let (staging, answer) = self.stage(&range.into())?;
         let mut answer = pin!(answer.receive());
@@ -268,7 +274,20 @@ impl Context {
             }
             polled
         });
-        Ok(finish(&staging, received.await)?.into_iter().map(f32::from_bits).collect())
+        finish(&staging, received.await)
+    }
+
+    /// As [`download_async`](Self::download_async), as bytes, wherever the range starts and ends: for
+    /// 16-bit tensors.
+    ///
+    /// # Errors
+    /// As [`download_async`](Self::download_async).
+    pub async fn download_bytes_async(
+        &self,
+        range: impl Into<BufferRange>,
+    ) -> Result<Vec<u8>, Error> {
+        let range = range.into();
+        Ok(bytes_of(&range, &self.download_words_async(words_around(&range)).await?))
     }
 
     /// Copies a range to a buffer that can be mapped, and asks for the mapping.
@@ -305,6 +324,19 @@ type MapAnswer =
 const TENSOR: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
     .union(wgpu::BufferUsages::COPY_SRC)
     .union(wgpu::BufferUsages::COPY_DST);
+
+/// The whole words that a range is in.
+fn words_around(range: &BufferRange) -> BufferRange {
+    let start = range.offset / 4 * 4;
+    let size = (range.offset - start + range.size).next_multiple_of(4);
+    BufferRange::new(&range.buffer, start, size)
+}
+
+/// The bytes of a range, of the words that it is in.
+fn bytes_of(range: &BufferRange, words: &[u32]) -> Vec<u8> {
+    let bytes: &[u8] = bytemuck::cast_slice(words);
+    bytes[(range.offset % 4) as usize..][..range.size as usize].to_vec()
+}
 
 /// Reads a staging buffer whose mapping was answered.
 fn finish(

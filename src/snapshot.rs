@@ -132,8 +132,7 @@ impl Context {
     /// # Errors
     /// As [`download_async`](Self::download_async); what was wrong with [`State::new`].
     pub async fn snapshot_async(&self, state: &State) -> Result<Snapshot, Error> {
-        let values = self.download_async(state.snapshot_range()?).await?;
-        let words: Vec<u32> = values.into_iter().map(f32::to_bits).collect();
+        let words = self.download_words_async(state.snapshot_range()?).await?;
         Ok(Snapshot::from_words(state.channels(), &words))
     }
 }

@@ -55,9 +55,10 @@ fn run(context: &Context, folding: &Folding, case: &FoldCase, place: Place) -> F
     let each = case.each() as u64;
     let bound = folding.bind(context.device(), &state, case.layout, each, tensors).unwrap();
     context.run(|encoder| bound.encode(encoder));
-    let folded = Folded { weights: to_weights.read(context), bias: to_bias.read(context) };
+    let read = |tensor: &Guarded| pollster::block_on(tensor.read(context));
+    let folded = Folded { weights: read(&to_weights), bias: read(&to_bias) };
     if !place.in_place {
-        assert_eq!(weights.read(context), case.weights, "the source stays");
+        assert_eq!(read(&weights), case.weights, "the source stays");
     }
     assert_eq!(context.snapshot(&state).unwrap(), case.snapshot, "the state stays");
     folded

@@ -137,6 +137,15 @@ fn downloads_agree_blocking_and_not() {
     assert_eq!(pollster::block_on(context.download_async(&buffer)).unwrap(), values);
     let words = context.download_words(&buffer).unwrap();
     assert!(words.iter().zip(&values).all(|(word, value)| *word == value.to_bits()));
+    assert_eq!(pollster::block_on(context.download_words_async(&buffer)).unwrap(), words);
+    // Bytes may start and end anywhere in a word.
+    let all: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    for (start, size) in [(0, 4_000), (2, 6), (5, 3), (7, 2), (3_998, 2)] {
+        let range = || BufferRange::new(&buffer, start, size);
+        let want = &all[start as usize..][..size as usize];
+        assert_eq!(context.download_bytes(range()).unwrap(), want);
+        assert_eq!(pollster::block_on(context.download_bytes_async(range())).unwrap(), want);
+    }
 }
 
 /// The backward pass follows the configuration and the plan of its forward pass, whoever binds it.

@@ -3,6 +3,7 @@
 mod accuracy;
 mod bad_input;
 mod cases;
+mod check;
 mod child;
 mod device;
 mod endurance;
@@ -22,6 +23,7 @@ mod optimizer;
 mod parts;
 mod pivots;
 mod properties;
+mod read;
 mod recovery;
 mod snapshot;
 mod step;

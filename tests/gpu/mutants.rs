@@ -2,8 +2,8 @@
 //! runs them for each mutant, those that reach the file in which it is.
 
 use crate::cases::{ACTIVATIONS, Case, Weighting, features_of, plain_cases};
+use crate::check::Layers;
 use crate::device;
-use crate::variants::Layers;
 use Plan::*;
 use std::sync::LazyLock;
 use wgpu_batchnorm::plan::Adapter;

@@ -4,8 +4,8 @@
 //! `PROPTEST_CASES` sets how many cases are tried; 50,000 take a quarter of an hour on two cores.
 
 use crate::cases::{Case, Random};
+use crate::check::Layers;
 use crate::device;
-use crate::variants::Layers;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use wgpu_batchnorm::plan::Adapter;
