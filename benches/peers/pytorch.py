@@ -19,6 +19,8 @@ RESNET_50 = [(64, 112), (64, 56), (256, 56), (128, 28), (512, 28), (256, 14), (1
 QUICK = [(256, 56), (512, 28), (1024, 14), (2048, 7)]
 DENSE = [(32, 64), (65_536, 64), (1_024, 4_096)]
 ROUNDS = 7
+# Seconds of rounds before those that are timed, as in `cargo bench`: threads that have slept may share a core at first.
+WARM_UP = 0.1
 COLUMNS = "adapter,op,layout,dtype,n,c,inner,bytes,dispatches,median_ms,spread,gb_per_s,ceiling_ms,ceiling_fraction,cpu_ms"
 ELEMENTS = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 # Tensors that have to move: reads and writes, as `cargo bench` counts them.
@@ -101,8 +103,10 @@ def main():
         x = tensor(layout, n, c, side, args.device, args.element)
         run = passes(x)
         for op in wanted:
-            # The first round warms up.
-            times = sorted([timed(args.device, run[op]) for _ in range(ROUNDS + 1)][1:])
+            start = time.perf_counter()
+            while time.perf_counter() - start < WARM_UP:
+                timed(args.device, run[op])
+            times = sorted(timed(args.device, run[op]) for _ in range(ROUNDS))
             median = statistics.median(times)
             spread = (times[ROUNDS * 3 // 4] - times[ROUNDS // 4]) / median
             size = x.numel() * x.element_size() * TENSORS[op]

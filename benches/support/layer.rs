@@ -6,12 +6,16 @@ use super::ceiling::{Bound, Ceiling};
 use super::element;
 use super::op::Op;
 use super::timer::Timer;
+use std::time::{Duration, Instant};
 use wgpu_batchnorm::plan::{Adapter, Plan, Request};
 use wgpu_batchnorm::reference::{self, AffineParams};
 use wgpu_batchnorm::{
     Backward, BackwardPass, BatchNorm, BatchNormDescriptor, BufferRange, Context, Element, Error,
     Forward, Inference, Momentum, Row, State, Training, wgpu,
 };
+
+/// For so long the CPU works before it is timed: threads that have slept may share a core at first.
+const WARM_UP: Duration = Duration::from_millis(100);
 
 pub struct Layer<'a> {
     pub case: &'a Case,
@@ -127,12 +131,15 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// Milliseconds of the CPU in so many rounds, one after the other, as those of PyTorch are in its script.
+    /// Milliseconds of the CPU in so many rounds, one after the other, as those of PyTorch are in its script: after
+    /// [`WARM_UP`].
     pub fn cpu_rounds(&mut self, op: Op, rounds: usize) -> Vec<f64> {
-        match &mut self.cpu {
-            Some(cpu) => (0..=rounds).map(|_| cpu.time(op)).skip(1).collect(),
-            None => Vec::new(),
+        let Some(cpu) = &mut self.cpu else { return Vec::new() };
+        let start = Instant::now();
+        while start.elapsed() < WARM_UP {
+            cpu.time(op);
         }
+        (0..rounds).map(|_| cpu.time(op)).collect()
     }
 }
 
