@@ -4,8 +4,7 @@
 //!
 //! Short runs of values are summed in `f32` around a pivot, in loops that vectorise; the runs are
 //! merged in `f64`. The order of all sums depends on the shape alone, not on the number of threads.
-//! The vectors are those that the program is compiled for: with `-C target-cpu=native` tensors that are in
-//! the caches take up to a third less, others hardly.
+//! The vectors are those that the program is compiled for, such as by `-C target-cpu=native`.
 
 mod accumulate;
 mod columns;
@@ -153,13 +152,18 @@ fn tensor_mut(shape: Shape, values: &mut [f32]) -> &mut [f32] {
     &mut values[..shape.elements() as usize]
 }
 
+/// The threads that share a tensor. A small one leaves those of rayon asleep, or not yet there.
+fn threads(shape: Shape) -> usize {
+    if shape.elements() <= FEW { 1 } else { rayon::current_num_threads() }
+}
+
 /// Does the tasks in any order, and keeps that of their results.
 fn in_parallel<T: Send, R: Send>(
     shape: Shape,
     tasks: Vec<T>,
     task: impl Fn(usize, T) -> R + Sync + Send,
 ) -> Vec<R> {
-    if shape.elements() <= FEW {
+    if threads(shape) == 1 {
         return tasks.into_iter().enumerate().map(|(k, t)| task(k, t)).collect();
     }
     tasks.into_par_iter().enumerate().map(|(k, t)| task(k, t)).collect()

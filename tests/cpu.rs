@@ -65,8 +65,8 @@ fn check(case: &Case) {
     assert_close(&what("y of inference"), &y, &want, tolerance::Y, 6.0 * ROUNDOFF);
 }
 
-/// Rows that are several positions, and some that are left; rows of several blocks, read side by side, and some that are
-/// not; bands of channels, the last of which is narrower.
+/// Rows that are several positions, and some that are left; rows of several blocks, read side by side, and some that
+/// are not; bands of channels, the last of which is narrower; tasks that start a little before a segment ends.
 #[test]
 fn every_way_through_memory_agrees_with_the_reference() {
     let shapes = [
@@ -78,9 +78,83 @@ fn every_way_through_memory_agrees_with_the_reference() {
         Shape::ncl(9, 70, 50),
         Shape::ncl(3, 35, 20_001),
         Shape::ncl(300, 201, 5),
+        Shape::ncl(65, 1, 784),
+        Shape::ncl(65, 3, 784),
+        Shape::ncl(300, 1, 250),
     ];
     for shape in shapes {
         [0.0, -300.0].iter().for_each(|&mean| check(&Case { mean, ..Case::new(shape) }));
+    }
+}
+
+#[test]
+fn random_shapes_agree_with_the_reference() {
+    let mut random = Random(17);
+    // As many small extents as large ones.
+    let mut extent = |most: f64| most.powf(random.uniform()).round() as u64;
+    for _ in 0..150 {
+        let (channels, inner) = (extent(1_200.0) as u32, extent(2_000.0));
+        let outer = extent((300_000.0 / (channels as f64 * inner as f64)).max(2.0)).max(2);
+        for shape in [
+            Shape::channels_first(outer, channels, inner),
+            Shape::channels_last(outer * inner, channels),
+        ] {
+            check(&Case { mean: 20.0, ..Case::new(shape) });
+        }
+    }
+}
+
+/// The first values of a task may be too few for a pivot, and like no others.
+#[test]
+fn a_few_values_before_a_task_goes_on_are_not_lost() {
+    let shape = Shape::ncl(300, 1, 250);
+    let mut x = vec![0f32; shape.elements() as usize];
+    // 64 tasks have 1,172 values each; the 14th starts here, and the sample ends 14 values on.
+    x[15_236..15_250].fill(1000.0);
+    let mut y = vec![0.0; x.len()];
+    let saved = cpu::training(shape, &x, &mut y, 1e-5, AffineParams::default());
+    let want = reference::statistics(shape, &x);
+    let deviation = want.variance[0].sqrt();
+    assert_close("mean", &saved.mean, &want.mean, tolerance::MEAN * deviation, ROUNDOFF);
+    assert_close("variance", &saved.variance, &want.variance, 0.0, 2e-7);
+}
+
+/// What is first says nothing of the rest: a few zeros, then values far away that hardly differ, so that roundings all
+/// go the same way.
+#[test]
+fn a_border_of_zeros_does_not_spoil_the_variance() {
+    for zeros in [1, 16, 300, 5_000] {
+        for shape in [
+            Shape::ncl(1, 1, 1 << 20),
+            Shape::ncl(1 << 12, 2, 1 << 8),
+            Shape::channels_last(1 << 20, 2),
+        ] {
+            let mut random = Random(zeros);
+            let mut x: Vec<f32> = random
+                .normals(shape.elements() as usize, 0.0)
+                .iter()
+                .map(|v| 1000.1 + v / 1e6)
+                .collect();
+            for n in 0..shape.outer() {
+                for i in 0..shape.inner() {
+                    for c in 0..shape.channels() {
+                        if n * shape.inner() + i < zeros {
+                            x[shape.index(n, c, i) as usize] = 0.0;
+                        }
+                    }
+                }
+            }
+            let mut y = vec![0.0; x.len()];
+            let saved = cpu::training(shape, &x, &mut y, 1e-5, AffineParams::default());
+            let want = reference::statistics(shape, &x).variance;
+            assert_close(
+                &format!("variance of {shape} after {zeros}"),
+                &saved.variance,
+                &want,
+                0.0,
+                1e-6,
+            );
+        }
     }
 }
 
@@ -110,7 +184,8 @@ fn the_number_of_threads_does_not_change_a_bit() {
 /// In either layout: an infinite gradient or scale stays infinite, and in its own channel.
 #[test]
 fn infinities_stay_what_they_are() {
-    for shape in [Shape::ncl(5, 3, 7), Shape::channels_last(35, 3)] {
+    for shape in [Shape::ncl(5, 3, 7), Shape::channels_last(35, 3), Shape::channels_last(1_003, 3)]
+    {
         let elements = shape.elements() as usize;
         let mut random = Random(9);
         let (x, mut dy) = (random.normals(elements, 4.0), random.normals(elements, 0.0));
@@ -127,9 +202,15 @@ fn infinities_stay_what_they_are() {
         assert!(of(&y, 1).iter().all(|y| y.is_infinite()), "{shape}");
         assert!([0, 2].iter().all(|&c| of(&y, c).iter().all(|y| y.is_finite())), "{shape}");
 
+        let mut poisoned = x.clone();
+        poisoned[shape.index(shape.outer() - 1, 1, 0) as usize] = f32::NAN;
+        let affine = AffineParams::default();
+        let of_poisoned = cpu::training(shape, &poisoned, &mut y, 1e-5, affine);
+        assert!(of_poisoned.mean[1].is_nan() && of(&y, 1).iter().all(|y| y.is_nan()), "{shape}");
+        assert!([0, 2].iter().all(|&c| of_poisoned.variance[c] == saved.variance[c]), "{shape}");
+
         let first = shape.index(0, 2, 0) as usize;
         dy[first] = f32::INFINITY;
-        let affine = AffineParams::default();
         let gradients = cpu::backward(shape, &x, &dy, &mut dx, &saved, affine);
         let sign = (x[first] - saved.mean[2]).signum();
         assert_eq!(gradients.dbeta[2], f32::INFINITY, "{shape}");
@@ -141,7 +222,9 @@ fn infinities_stay_what_they_are() {
 /// The mean as any pair of numbers, such as the kernels' pivot and remainder.
 #[test]
 fn the_mean_may_be_any_pair() {
-    for shape in [Shape::ncl(8, 3, 49), Shape::channels_last(392, 3)] {
+    for shape in
+        [Shape::ncl(8, 3, 49), Shape::channels_last(392, 3), Shape::channels_last(1_003, 3)]
+    {
         let elements = shape.elements() as usize;
         let mut random = Random(11);
         let (x, dy) = (random.normals(elements, 4.0), random.normals(elements, 0.0));

@@ -1,10 +1,11 @@
 //! Sums over a channel: runs of values in `f32`, in loops that vectorise, joined in `f64`.
 
 /// Accumulators side by side: enough for the widest vectors of today.
-const LANES: usize = 16;
+pub const LANES: usize = 16;
 /// Values that are summed in `f32` before the sum moves on to `f64`.
 const RUN: usize = 256;
-/// Values that are summed about the same pivot, about: finding another takes as long as summing a hundred.
+/// So many values, or as many as there were before, are summed about a pivot until there is another: to find it takes as
+/// long as to sum a hundred, and the first may be of values that are not like the others.
 const A_PIVOT: f64 = 4096.0;
 
 /// Count, mean and Σ(x − mean)² of some values.
@@ -104,14 +105,15 @@ impl MomentsOf {
             if !self.run.takes(values.len()) {
                 self.end_run();
             }
-            // The mean of a first short segment is no good pivot for long.
             let [count, ..] = self.about_pivot;
-            let first = self.total.count == 0.0 && count as usize + self.run.count >= LANES;
-            if first || count >= A_PIVOT {
+            let known = count as usize + self.run.count;
+            // The mean of a first short segment is no good pivot for long.
+            let first = self.total.count == 0.0 && known >= LANES;
+            let more = self.total.count > 0.0 && count >= A_PIVOT.min(self.total.count);
+            if first || more {
                 let total = self.finish();
                 *self = Self { total, pivot: total.mean as f32, ..Self::default() };
-            }
-            if self.total.count == 0.0 && self.run.count == 0 {
+            } else if self.total.count == 0.0 && known == 0 {
                 let sum: f64 = values.iter().map(|&v| v as f64).sum();
                 self.pivot = (sum / values.len() as f64) as f32;
             }

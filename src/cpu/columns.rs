@@ -1,7 +1,7 @@
-//! Channels last, or an inner extent of 1 at most: a matrix, whose columns are the channels. How memory is read is what
-//! takes the time, so that is in order.
+//! Channels last, or an inner extent of 1 at most: a matrix, whose columns are the channels, or these a few times. What
+//! takes the time is how memory is read, so its blocks are read in order.
 
-use super::accumulate::{Moments, Sums};
+use super::accumulate::{LANES, Moments, Sums};
 use super::maps::{Differentiate, Normalize};
 use super::{Saved, TASKS, in_parallel};
 use crate::Shape;
@@ -11,28 +11,24 @@ use std::ops::Range;
 const WIDTH: usize = 1024;
 /// Rows of a block, at least: each has a pivot to find, and leaves results to join.
 const HEIGHT: usize = 128;
-/// Of fewer channels, positions are taken together until a row has as many columns, in whole vectors.
+/// Columns of rows that are several positions, at least.
 const NARROW: usize = 64;
-/// Of so many channels it hardly matters whether rows are whole vectors.
+/// From so many channels on rows are single positions: that few of these are no whole vector hardly matters.
 const WIDE: usize = 256;
-/// With fewer rows, columns of the same channel are more to join than to sum.
+/// Rows that are several positions are so many at least: columns of the same channel have to be joined.
 const SHORT: usize = 16;
-/// Values of the widest vectors of today.
-const LANES: usize = 16;
 /// From so many columns on, a page, rows that are read side by side are a stream each for what fetches ahead. Several
 /// shorter ones are on one page, where it sees none: these are read one by one.
 const STREAM: usize = 1024;
-/// Rows that are read side by side.
+/// Rows that are read, or written, side by side.
 const ROWS: usize = 4;
 /// Rows that are summed in `f32` before the sums move on to `f64`.
 const RUN: usize = 8;
 /// Rows that are summed about the same pivot.
 const RUN_A_PIVOT: usize = 256;
 /// Columns whose means, scales and shifts stay in the nearest cache with the rows that are written: these are then
-/// written one by one, in order.
+/// written one by one, in order; rows of more columns side by side, so that these are read once for all.
 const NEAR: usize = 1024;
-/// Rows of more columns that are written side by side, so that these are read once for all.
-const WRITTEN: usize = 4;
 
 /// The tensor as rows of columns. A row is a position, or several, in which channels repeat.
 struct Matrix {
@@ -53,10 +49,14 @@ struct Block {
 impl Matrix {
     fn new(shape: Shape) -> Self {
         let (channels, positions) = (shape.channels() as usize, shape.count() as usize);
-        let whole_vectors = LANES >> channels.trailing_zeros().min(LANES.ilog2());
-        let repeats = whole_vectors * NARROW.div_ceil(whole_vectors * channels);
-        let together = channels < WIDE && positions >= SHORT * repeats;
-        let repeats = if together { repeats } else { 1 };
+        let repeats = if channels < WIDE {
+            // As few positions as fill whole vectors, and those as often as columns are too few.
+            let whole_vectors = LANES >> channels.trailing_zeros().min(LANES.ilog2());
+            whole_vectors * NARROW.div_ceil(whole_vectors * channels)
+        } else {
+            1
+        };
+        let repeats = if positions >= SHORT * repeats { repeats } else { 1 };
         let rest = positions % repeats * channels;
         Self { channels, columns: channels * repeats, rows: positions / repeats, rest }
     }
@@ -132,7 +132,7 @@ impl Block {
     }
 
     /// The same of rows that are read side by side.
-    fn rows<'v>(&self, values: &'v [f32], row: usize) -> [&'v [f32]; ROWS] {
+    fn rows_from<'v>(&self, values: &'v [f32], row: usize) -> [&'v [f32]; ROWS] {
         std::array::from_fn(|k| self.row(values, row + k))
     }
 
@@ -203,7 +203,7 @@ impl PartialMoments {
             squares.fill(0.0);
             let whole = block.side_by_side(&run);
             for row in (run.start..whole).step_by(ROWS) {
-                add_deviations(block.rows(x, row), pivots, sums, squares);
+                add_deviations(block.rows_from(x, row), pivots, sums, squares);
             }
             for row in whole..run.end {
                 add_deviations([block.row(x, row)], pivots, sums, squares);
@@ -240,8 +240,8 @@ impl PartialMoments {
     }
 }
 
-/// Adds, of a few rows, deviations from the pivots, and their squares. By itself and without `f64`, so that how the loop
-/// is compiled does not depend on what is around it: one that has some in it is vectorised by half as many columns.
+/// Adds, of a few rows, deviations from the pivots, and their squares. By itself, so that how the loop is compiled does not
+/// depend on what is around it, and without `f64`, which would halve the columns of a vector.
 #[inline(never)]
 fn add_deviations<const N: usize>(
     x: [&[f32]; N],
@@ -271,14 +271,14 @@ pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
 }
 
 /// Rows side by side.
-fn four(values: &[f32], columns: usize) -> [&[f32]; WRITTEN] {
+fn four(values: &[f32], columns: usize) -> [&[f32]; ROWS] {
     let (a, rest) = values.split_at(columns);
     let (b, rest) = rest.split_at(columns);
     let (c, rest) = rest.split_at(columns);
     [a, b, c, &rest[..columns]]
 }
 
-fn four_mut(values: &mut [f32], columns: usize) -> [&mut [f32]; WRITTEN] {
+fn four_mut(values: &mut [f32], columns: usize) -> [&mut [f32]; ROWS] {
     let (a, rest) = values.split_at_mut(columns);
     let (b, rest) = rest.split_at_mut(columns);
     let (c, rest) = rest.split_at_mut(columns);
@@ -293,11 +293,11 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
     let (mean, scale, shift) = (&mean[..columns], &scale[..columns], &shift[..columns]);
     in_parallel(shape, y.chunks_mut(matrix.range()).collect(), |task, y: &mut [f32]| {
         let x = &x[task * matrix.range()..][..y.len()];
-        let side_by_side = if columns > NEAR { y.len() / (WRITTEN * columns) } else { 0 };
-        let whole = side_by_side * WRITTEN * columns;
+        let side_by_side = if columns > NEAR { y.len() / (ROWS * columns) } else { 0 };
+        let whole = side_by_side * ROWS * columns;
         let (y, y_rest) = y.split_at_mut(whole);
         let (x, x_rest) = x.split_at(whole);
-        for (x, y) in x.chunks_exact(WRITTEN * columns).zip(y.chunks_exact_mut(WRITTEN * columns)) {
+        for (x, y) in x.chunks_exact(ROWS * columns).zip(y.chunks_exact_mut(ROWS * columns)) {
             let ([a, b, c, d], [p, q, r, s]) = (four(x, columns), four_mut(y, columns));
             for k in 0..columns {
                 let one = |x: f32| (x - mean[k]) * scale[k] + shift[k];
@@ -332,7 +332,7 @@ impl PartialSums {
             products.fill(0.0);
             let whole = block.side_by_side(&run);
             for row in (run.start..whole).step_by(ROWS) {
-                let (x, dy) = (block.rows(x, row), block.rows(dy, row));
+                let (x, dy) = (block.rows_from(x, row), block.rows_from(dy, row));
                 add_gradients(x, dy, means, &mut sums, &mut products);
             }
             for row in whole..run.end {
@@ -346,11 +346,10 @@ impl PartialSums {
     }
 
     fn merge(&mut self, other: &Self) {
-        let add = |all: &mut [f64], other: &[f64]| {
-            all.iter_mut().zip(other).for_each(|(all, other)| *all += other);
-        };
-        add(&mut self.dy, &other.dy);
-        add(&mut self.dy_x, &other.dy_x);
+        let (sums, others) = ([&mut self.dy, &mut self.dy_x], [&other.dy, &other.dy_x]);
+        for (sums, others) in sums.into_iter().zip(others) {
+            sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
+        }
     }
 
     fn columns(&self) -> impl Iterator<Item = Sums> {

@@ -2,7 +2,7 @@
 
 use super::accumulate::{Moments, MomentsOf, Sums, SumsOf};
 use super::maps::{Affine, Differentiate, InputGradient, Normalize};
-use super::{Saved, TASKS, in_parallel};
+use super::{Saved, TASKS, in_parallel, threads};
 use crate::Shape;
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ use std::ops::Range;
 const MANY: usize = TASKS / 2;
 
 /// Values of a band in a sample, about: a stream that is worth its start.
-const STREAM: usize = 12_288;
-/// Bands for each thread, at least.
+const BAND: usize = 12_288;
+/// Bands for each thread, if channels are enough.
 const A_THREAD: usize = 4;
 
 /// Channels side by side, and what is to be written of them in each sample.
@@ -24,8 +24,8 @@ struct Band<'v> {
 /// How wide they are changes no sum: each is one task's, sample after sample.
 fn bands(shape: Shape, out: &mut [f32]) -> Vec<Band<'_>> {
     let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
-    let most = channels.div_ceil(A_THREAD * rayon::current_num_threads());
-    let width = STREAM.div_ceil(inner).min(most);
+    let most = channels.div_ceil(A_THREAD * threads(shape));
+    let width = BAND.div_ceil(inner).min(most);
     let band = |first| Band {
         channels: first..channels.min(first + width),
         out: Vec::with_capacity(shape.outer() as usize),

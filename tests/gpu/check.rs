@@ -114,7 +114,13 @@ impl<'a> Layers<'a> {
             backward.encode(encoder);
         });
         let want = reference::forward(shape, &data.x, &statistics, epsilon, affine, want_extras);
-        self.check_output(case, "y", &y.read(context).await, &want, self.slack * tolerance::Y);
+        self.check_output(
+            case,
+            "y",
+            &y.read(context, &what("y")).await,
+            &want,
+            self.slack * tolerance::Y,
+        );
         let deviation = |c: usize| statistics.variance[c].sqrt();
         let saved = |which| read(forward.saved(which).expect("training saves"));
         assert_within(&what("mean"), &saved(Saved::Mean).await, &statistics.mean, |c, mean| {
@@ -189,7 +195,7 @@ impl<'a> Layers<'a> {
         let relative = 6.0 * ROUNDOFF;
         let largest = want.iter().fold(0f64, |a, v| a.max(v.abs()));
         let atol = self.slack * tolerance::Y + relative * largest;
-        self.check_output(case, "y of inference", &y.read(context).await, &want, atol);
+        self.check_output(case, "y of inference", &y.read(context, &what("y")).await, &want, atol);
         let of = Differentiated {
             case,
             data: &data,
@@ -204,7 +210,7 @@ impl<'a> Layers<'a> {
             let forward =
                 bn.bind_inference_with(device, &state, shape, tensors, extras).expect("in place");
             context.run(|encoder| forward.encode(encoder));
-            self.check_output(case, "y over x", &x.read(context).await, &want, atol);
+            self.check_output(case, "y over x", &x.read(context, &what("x")).await, &want, atol);
         }
     }
 
@@ -270,7 +276,13 @@ impl<'a> Layers<'a> {
             largest = largest.max(magnitude(&whole.dx));
         }
         let dx_bound = self.slack * tolerance::DX * largest.max(1e-3);
-        self.check_output(case, "dx", &dx.read(self.context).await, &want.dx, dx_bound);
+        self.check_output(
+            case,
+            "dx",
+            &dx.read(self.context, &what("dx")).await,
+            &want.dx,
+            dx_bound,
+        );
         let largest = magnitude(&want.dresidual);
         // dy·act'(z): the slope changes by as much as z is off, at most 1.5 times.
         let slope_error = 2.0 * tolerance::Y;
@@ -279,7 +291,7 @@ impl<'a> Layers<'a> {
             self.check_output(
                 case,
                 "dresidual",
-                &dresidual.read(self.context).await,
+                &dresidual.read(self.context, &what("dresidual")).await,
                 &want.dresidual,
                 bound,
             );

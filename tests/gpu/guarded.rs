@@ -66,14 +66,15 @@ impl Guarded {
         BufferRange::new(&self.buffer, self.offset as u64 * size, self.length as u64 * size)
     }
 
-    /// The values, after a look at the guards.
-    pub async fn read(&self, context: &Context) -> Vec<f32> {
+    /// The values, after a look at the guards; `name` is what they are.
+    pub async fn read(&self, context: &Context, name: &str) -> Vec<f32> {
         let words = read::words(context, (&self.buffer).into()).await;
         let bytes: &[u8] = bytemuck::cast_slice(&words);
         let size = self.element.size() as usize;
         let (start, end) = (self.offset * size, (self.offset + self.length) * size);
         let mut guards = bytes[..start].iter().chain(&bytes[end..]);
-        assert!(guards.all(|&b| b == GUARD), "written outside the range");
+        let whole = guards.all(|&b| b == GUARD);
+        assert!(whole, "{name}: written outside bytes {start} to {end}");
         values_of(&bytes[start..end], self.element)
     }
 }

@@ -56,9 +56,13 @@ async fn fused_cases_agree_with_the_reference() {
 async fn halves_agree_as_they_were_probed() {
     let context = context().await;
     let probed = context.probe_async().await.expect("an answer");
-    console_log!("{probed:?}");
+    if !probed.exact_f16 {
+        console_log!("skipped: this device converts otherwise");
+        return;
+    }
     let mut cases = cases::fused_cases(2);
     cases.retain(|case| case.descriptor.element == Element::F16);
+    assert!(cases.len() >= 16, "there are {}", cases.len());
     let layers = Layers::new(&context, |_| probed);
     for case in &cases {
         layers.agrees(case).await;
