@@ -56,7 +56,8 @@ impl Matrix {
         } else {
             1
         };
-        let repeats = if positions >= SHORT * repeats { repeats } else { 1 };
+        let (few, narrow) = (positions < SHORT * repeats, repeats * channels <= WIDTH);
+        let repeats = if few || !narrow { 1 } else { repeats };
         let rest = positions % repeats * channels;
         Self { channels, columns: channels * repeats, rows: positions / repeats, rest }
     }
