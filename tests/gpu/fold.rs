@@ -56,10 +56,8 @@ fn run(context: &Context, folding: &Folding, case: &FoldCase, place: Place) -> F
     let bound = folding.bind(context.device(), &state, case.layout, each, tensors).unwrap();
     context.run(|encoder| bound.encode(encoder));
     let read = |tensor: &Guarded, name| pollster::block_on(tensor.read(context, name));
-    let folded = Folded {
-        weights: read(&to_weights, "folded weights"),
-        bias: read(&to_bias, "folded bias"),
-    };
+    let folded =
+        Folded { weights: read(to_weights, "folded weights"), bias: read(to_bias, "folded bias") };
     if !place.in_place {
         assert_eq!(read(&weights, "weights"), case.weights, "the source stays");
     }
