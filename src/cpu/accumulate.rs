@@ -4,8 +4,8 @@
 pub const LANES: usize = 16;
 /// Values that are summed in `f32` before the sum moves on to `f64`.
 const RUN: usize = 256;
-/// So many values, or as many as there were before, are summed about a pivot until there is another: to find it takes as
-/// long as to sum a hundred, and the first may be of values that are not like the others.
+/// So many values, or as many as there were before, are summed about a pivot until there is another: to find it takes
+/// as long as to sum a hundred, and the first may be of values that are not like the others.
 const A_PIVOT: f64 = 4096.0;
 
 /// Count, mean and Σ(x − mean)² of some values.

@@ -241,8 +241,8 @@ impl PartialMoments {
     }
 }
 
-/// Adds, of a few rows, deviations from the pivots, and their squares. By itself, so that how the loop is compiled does not
-/// depend on what is around it, and without `f64`, which would halve the columns of a vector.
+/// Adds, of a few rows, deviations from the pivots, and their squares. By itself, so that how the loop is compiled does
+/// not depend on what is around it, and without `f64`, which would halve the columns of a vector.
 #[inline(never)]
 fn add_deviations<const N: usize>(
     x: [&[f32]; N],

@@ -39,19 +39,17 @@ fn bands(shape: Shape, out: &mut [f32]) -> Vec<Band<'_>> {
     all
 }
 
-impl Band<'_> {
-    /// The segments of a sample.
-    fn segments<'v>(
-        &self,
-        shape: Shape,
-        values: &'v [f32],
-        sample: usize,
-    ) -> std::slice::ChunksExact<'v, f32> {
-        let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
-        let [start, end] = [self.channels.start, self.channels.end]
-            .map(|channel| (sample * channels + channel) * inner);
-        values[start..end].chunks_exact(inner)
-    }
+/// The segments of a few channels in a sample.
+fn segments<'v>(
+    shape: Shape,
+    channels: &Range<usize>,
+    values: &'v [f32],
+    sample: usize,
+) -> std::slice::ChunksExact<'v, f32> {
+    let (all, inner) = (shape.channels() as usize, shape.inner() as usize);
+    let [start, end] =
+        [channels.start, channels.end].map(|channel| (sample * all + channel) * inner);
+    values[start..end].chunks_exact(inner)
 }
 
 /// Elements of each of the equal ranges that a tensor is cut into, whatever they cut through.
@@ -97,16 +95,16 @@ pub fn training(
         return moments;
     }
     let inner = shape.inner() as usize;
-    let moments = in_parallel(shape, bands(shape, y), |_, mut band: Band<'_>| {
-        let mut moments = vec![MomentsOf::default(); band.channels.len()];
-        for sample in 0..band.out.len() {
-            let segments = band.segments(shape, x, sample).zip(&mut moments);
-            segments.for_each(|(x, moments)| moments.add(x));
+    let moments = in_parallel(shape, bands(shape, y), |_, Band { channels, out }| {
+        let x = |sample| segments(shape, &channels, x, sample);
+        let mut moments = vec![MomentsOf::default(); channels.len()];
+        for sample in 0..out.len() {
+            x(sample).zip(&mut moments).for_each(|(x, moments)| moments.add(x));
         }
         let moments: Vec<_> = moments.into_iter().map(MomentsOf::finish).collect();
-        let maps: Vec<_> = band.channels.clone().zip(&moments).map(|(c, m)| map(c, m)).collect();
-        for (sample, y) in std::mem::take(&mut band.out).into_iter().enumerate() {
-            let segments = band.segments(shape, x, sample).zip(y.chunks_exact_mut(inner));
+        let maps: Vec<_> = channels.clone().zip(&moments).map(|(c, m)| map(c, m)).collect();
+        for (sample, y) in out.into_iter().enumerate() {
+            let segments = x(sample).zip(y.chunks_exact_mut(inner));
             segments.zip(&maps).for_each(|((x, y), map)| map.apply(x, y));
         }
         moments
@@ -158,19 +156,18 @@ pub fn backward(
         return sums;
     }
     let inner = shape.inner() as usize;
-    let sums = in_parallel(shape, bands(shape, dx), |_, mut band: Band<'_>| {
-        let both = |band: &Band<'_>, sample| {
-            band.segments(shape, x, sample).zip(band.segments(shape, dy, sample))
-        };
+    let sums = in_parallel(shape, bands(shape, dx), |_, Band { channels, out }| {
+        let of = |values, sample| segments(shape, &channels, values, sample);
+        let both = |sample| of(x, sample).zip(of(dy, sample));
         let around = |c| SumsOf::around(saved.center(c));
-        let mut sums: Vec<_> = band.channels.clone().map(around).collect();
-        for sample in 0..band.out.len() {
-            both(&band, sample).zip(&mut sums).for_each(|((x, dy), sums)| sums.add(x, dy));
+        let mut sums: Vec<_> = channels.clone().map(around).collect();
+        for sample in 0..out.len() {
+            both(sample).zip(&mut sums).for_each(|((x, dy), sums)| sums.add(x, dy));
         }
         let sums: Vec<_> = sums.into_iter().map(SumsOf::finish).collect();
-        let maps: Vec<_> = band.channels.clone().zip(&sums).map(|(c, s)| map(c, s)).collect();
-        for (sample, dx) in std::mem::take(&mut band.out).into_iter().enumerate() {
-            let segments = both(&band, sample).zip(dx.chunks_exact_mut(inner)).zip(&maps);
+        let maps: Vec<_> = channels.clone().zip(&sums).map(|(c, s)| map(c, s)).collect();
+        for (sample, dx) in out.into_iter().enumerate() {
+            let segments = both(sample).zip(dx.chunks_exact_mut(inner)).zip(&maps);
             segments.for_each(|(((x, dy), dx), map)| map.apply(x, dy, dx));
         }
         sums
