@@ -104,10 +104,11 @@ pub fn inference(
 ) {
     let (x, y) = (tensor(shape, x), tensor_mut(shape, y));
     let map = |c: usize| Affine::new(mean[c] as f64, variance[c] as f64, epsilon, affine, c);
-    let maps = Normalize::new((0..shape.channels() as usize).map(map));
-    match by_columns(shape) {
-        true => columns::normalize(shape, x, y, &maps),
-        false => lines::normalize(shape, x, y, &maps),
+    let maps = (0..shape.channels() as usize).map(map);
+    if by_columns(shape) {
+        columns::normalize(shape, x, y, &Normalize::new(maps));
+    } else {
+        lines::normalize(shape, x, y, &maps.collect::<Vec<_>>());
     }
 }
 
@@ -167,4 +168,13 @@ fn in_parallel<T: Send, R: Send>(
         return tasks.into_iter().enumerate().map(|(k, t)| task(k, t)).collect();
     }
     tasks.into_par_iter().enumerate().map(|(k, t)| task(k, t)).collect()
+}
+
+/// Does both, and if others are idle, at once.
+fn both<P: Send, Q: Send>(
+    shape: Shape,
+    one: impl FnOnce() -> P + Send,
+    other: impl FnOnce() -> Q + Send,
+) -> (P, Q) {
+    if threads(shape) == 1 { (one(), other()) } else { rayon::join(one, other) }
 }

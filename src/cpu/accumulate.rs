@@ -64,16 +64,19 @@ struct Run {
 }
 
 impl Run {
+    #[inline(always)]
     fn takes(&self, more: usize) -> bool {
         self.count + more <= RUN
     }
 
     /// The lane of the next value that fills no whole chunk. Segments that are shorter than the lanes
     /// are many, and would make long chains of the first few.
+    #[inline(always)]
     fn lane(&self, k: usize) -> usize {
         (self.count + k) % LANES
     }
 
+    #[inline(always)]
     fn totals(&self) -> (f64, f64) {
         let sum = |lanes: &[f32; LANES]| {
             let mut four = [0f64; 4];
@@ -100,6 +103,7 @@ pub struct MomentsOf {
 }
 
 impl MomentsOf {
+    #[inline(always)]
     pub fn add(&mut self, segment: &[f32]) {
         for values in segment.chunks(RUN) {
             if !self.run.takes(values.len()) {
@@ -121,6 +125,7 @@ impl MomentsOf {
         }
     }
 
+    #[inline(always)]
     fn end_run(&mut self) {
         let (sum, squares) = self.run.totals();
         let [count, sums, all_squares] = self.about_pivot;
@@ -128,6 +133,7 @@ impl MomentsOf {
         self.run = Run::default();
     }
 
+    #[inline(always)]
     fn add_run(&mut self, values: &[f32]) {
         let (pivot, run) = (self.pivot, &mut self.run);
         let mut chunks = values.chunks_exact(LANES);
@@ -147,6 +153,7 @@ impl MomentsOf {
         run.count += values.len();
     }
 
+    #[inline(always)]
     pub fn finish(mut self) -> Moments {
         self.end_run();
         let [count, sum, squares] = self.about_pivot;
@@ -172,6 +179,7 @@ impl SumsOf {
         Self { center, total: Sums::default(), run: Run::default() }
     }
 
+    #[inline(always)]
     pub fn add(&mut self, x: &[f32], dy: &[f32]) {
         for (x, dy) in x.chunks(RUN).zip(dy.chunks(RUN)) {
             if !self.run.takes(x.len()) {
@@ -181,6 +189,7 @@ impl SumsOf {
         }
     }
 
+    #[inline(always)]
     fn add_run(&mut self, x: &[f32], dy: &[f32]) {
         let (mean, run) = (self.center.0, &mut self.run);
         let (mut x_chunks, mut dy_chunks) = (x.chunks_exact(LANES), dy.chunks_exact(LANES));
@@ -199,6 +208,7 @@ impl SumsOf {
         run.count += x.len();
     }
 
+    #[inline(always)]
     pub fn finish(self) -> Sums {
         let (dy, dy_x) = self.run.totals();
         self.total.add(Sums::corrected(dy, dy_x, self.center.1))

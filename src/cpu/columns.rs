@@ -1,35 +1,31 @@
 //! Channels last, or an inner extent of 1 at most: a matrix, whose columns are the channels, or these a few times. What
-//! takes the time is how memory is read, so its blocks are read in order.
+//! takes the time is how memory is read. Rows are dealt to a few *streams*, each of which has some one after the other,
+//! and one row of each is taken at a time: so what is known of a column is loaded once for all of them, and each is
+//! fetched ahead. Neighbouring rows, of less than a page, side by side would be one stream, out of order.
 
 use super::accumulate::{LANES, Moments, Sums};
 use super::maps::{Differentiate, Normalize};
-use super::{Saved, TASKS, in_parallel};
+use super::{Saved, TASKS, both, in_parallel};
 use crate::Shape;
+use multiversion::multiversion;
 use std::ops::Range;
 
-/// Columns of a block, at most: what is kept of each stays in the nearest caches.
-const WIDTH: usize = 1024;
+/// Columns of a block, at most: what is kept of each stays in the nearer caches.
+const WIDTH: usize = 2048;
 /// Rows of a block, at least: each has a pivot to find, and leaves results to join.
 const HEIGHT: usize = 128;
 /// Columns of rows that are several positions, at least.
-const NARROW: usize = 64;
+const NARROW: usize = 128;
 /// From so many channels on rows are single positions: that few of these are no whole vector hardly matters.
 const WIDE: usize = 256;
 /// Rows that are several positions are so many at least: columns of the same channel have to be joined.
 const SHORT: usize = 16;
-/// From so many columns on, a page, rows that are read side by side are a stream each for what fetches ahead. Several
-/// shorter ones are on one page, where it sees none: these are read one by one.
-const STREAM: usize = 1024;
-/// Rows that are read, or written, side by side.
-const ROWS: usize = 4;
 /// Rows that are summed in `f32` before the sums move on to `f64`.
 const RUN: usize = 8;
 /// Rows that are summed about the same pivot.
-const RUN_A_PIVOT: usize = 256;
-/// Columns whose means, scales and shifts stay in the nearest cache with the rows that are written: these are then
-/// written one by one, in order; rows of more columns side by side, so that these are read once for all.
-const NEAR: usize = 1024;
-
+const ROWS_A_PIVOT: usize = 256;
+/// Columns of a page.
+const PAGE: usize = 1024;
 /// The tensor as rows of columns. A row is a position, or several, in which channels repeat.
 struct Matrix {
     channels: usize,
@@ -62,22 +58,20 @@ impl Matrix {
         Self { channels, columns: channels * repeats, rows: positions / repeats, rest }
     }
 
-    /// Pieces of about the same width, each from the first row to the last; then what is no whole row.
-    fn blocks(&self) -> Vec<Block> {
+    /// Pieces of about the same width, each in blocks from the first row to the last; then what is no whole row.
+    fn pieces(&self) -> Vec<Vec<Block>> {
         let beside = self.columns.div_ceil(WIDTH);
         let width = self.columns.div_ceil(beside).next_multiple_of(LANES);
         let height = self.rows.div_ceil(TASKS.div_ceil(beside)).next_multiple_of(RUN).max(HEIGHT);
-        let mut all = Vec::new();
-        let mut block = |rows, columns| all.push(Block { stride: self.columns, rows, columns });
-        for first in (0..self.columns).step_by(width) {
-            for row in (0..self.rows).step_by(height) {
-                block(row..self.rows.min(row + height), first..self.columns.min(first + width));
-            }
-        }
-        if self.rest > 0 {
-            block(self.rows..self.rows + 1, 0..self.rest);
-        }
-        all
+        let block = |rows, columns| Block { stride: self.columns, rows, columns };
+        let piece = |first: usize| {
+            let columns = first..self.columns.min(first + width);
+            let rows = (0..self.rows).step_by(height).map(|row| row..self.rows.min(row + height));
+            rows.map(|rows| block(rows, columns.clone())).collect::<Vec<_>>()
+        };
+        let pieces = (0..self.columns).step_by(width).map(piece).filter(|piece| !piece.is_empty());
+        let rest = (self.rest > 0).then(|| vec![block(self.rows..self.rows + 1, 0..self.rest)]);
+        pieces.chain(rest).collect()
     }
 
     /// Partial results of the blocks, those of a piece joined to one: of all columns, and then of the rest.
@@ -85,19 +79,9 @@ impl Matrix {
         &self,
         shape: Shape,
         of_block: impl Fn(&Block) -> P + Sync + Send,
-        join: impl Fn(&mut P, P),
+        join: impl Fn(&mut P, P) + Sync + Send,
     ) -> Vec<P> {
-        let blocks = self.blocks();
-        let columns: Vec<_> = blocks.iter().map(|block| block.columns.clone()).collect();
-        let partials = in_parallel(shape, blocks, |_, block| of_block(&block));
-        let mut pieces: Vec<(Range<usize>, P)> = Vec::new();
-        for (columns, partial) in columns.into_iter().zip(partials) {
-            match pieces.last_mut() {
-                Some((above, piece)) if *above == columns => join(piece, partial),
-                _ => pieces.push((columns, partial)),
-            }
-        }
-        pieces.into_iter().map(|(_, piece)| piece).collect()
+        in_parallel(shape, self.pieces(), |_, piece| joined(shape, &piece, &of_block, &join))
     }
 
     /// Results of all columns, and of the rest, joined to one a channel.
@@ -132,23 +116,44 @@ impl Block {
         &values[first + self.columns.start..first + self.columns.end]
     }
 
-    /// The same of rows that are read side by side.
-    fn rows_from<'v>(&self, values: &'v [f32], row: usize) -> [&'v [f32]; ROWS] {
-        std::array::from_fn(|k| self.row(values, row + k))
+    /// The same of some rows.
+    fn side_by_side<'v, const N: usize>(
+        &self,
+        values: &'v [f32],
+        rows: [usize; N],
+    ) -> [&'v [f32]; N] {
+        rows.map(|row| self.row(values, row))
     }
 
-    /// The rows in runs of so many.
-    fn runs(&self, of: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let end = self.rows.end;
-        self.rows.clone().step_by(of).map(move |row| row..end.min(row + of))
-    }
-
-    /// Where those of a run end that are read side by side.
-    fn side_by_side(&self, run: &Range<usize>) -> usize {
-        if self.stride < STREAM { run.start } else { run.end - run.len() % ROWS }
+    /// The rows dealt to N streams, one of each at a time, and those that are left.
+    fn dealt<const N: usize>(
+        &self,
+    ) -> (impl Iterator<Item = [usize; N]> + Clone + use<N>, Range<usize>) {
+        let (first, each) = (self.rows.start, self.rows.len() / N);
+        let one_of_each = move |row| std::array::from_fn(|stream| first + stream * each + row);
+        ((0..each).map(one_of_each), first + N * each..self.rows.end)
     }
 }
 
+/// Results of blocks joined two and two, in an order that depends on how many there are, by the threads that had them.
+fn joined<P: Send>(
+    shape: Shape,
+    blocks: &[Block],
+    of_block: &(impl Fn(&Block) -> P + Sync + Send),
+    join: &(impl Fn(&mut P, P) + Sync + Send),
+) -> P {
+    if let [block] = blocks {
+        return of_block(block);
+    }
+    let (above, below) = blocks.split_at(blocks.len() / 2);
+    let half = |blocks| move || joined(shape, blocks, of_block, join);
+    let (mut above, below) = both(shape, half(above), half(below));
+    join(&mut above, below);
+    above
+}
+
+/// Moves sums on to `f64`.
+#[multiversion(targets("x86_64+avx2"))]
 fn add(totals: &mut [f64], sums: &[f32]) {
     for (total, &sum) in totals.iter_mut().zip(sums) {
         *total += sum as f64;
@@ -164,74 +169,28 @@ struct PartialMoments {
 
 impl PartialMoments {
     fn of(x: &[f32], block: &Block) -> Self {
-        let columns = block.columns.len();
-        let (mut sums, mut squares) = (vec![0f32; columns], vec![0f32; columns]);
-        // The first pivot is the mean of a few rows; a later one the mean so far.
-        let mut pivots = block.row(x, block.rows.start).to_vec();
-        let few = block.rows.len().min(2 * RUN);
-        for row in block.rows.clone().take(few) {
-            add_deviations([block.row(x, row)], &pivots, &mut sums, &mut squares);
+        let (groups, rest) = block.dealt::<RUN>();
+        // The first pivot is the mean of a few rows.
+        let mut few = MomentsOf::about(block.row(x, block.rows.start).to_vec());
+        match groups.clone().next() {
+            Some(rows) => few.add(block.side_by_side(x, rows)),
+            None => rest.clone().for_each(|row| few.add([block.row(x, row)])),
         }
-        for (pivot, sum) in pivots.iter_mut().zip(&sums) {
-            *pivot += sum / few as f32;
-        }
-        let mut runs = block.runs(RUN_A_PIVOT);
-        let first = runs.next().unwrap_or_default();
-        let mut all = Self::of_run(x, block, first, &pivots, (&mut sums, &mut squares));
-        for run in runs {
-            for (pivot, &mean) in pivots.iter_mut().zip(&all.means) {
-                *pivot = mean as f32;
-            }
-            all.merge(&Self::of_run(x, block, run, &pivots, (&mut sums, &mut squares)));
-        }
-        all
+        let mut moments = MomentsOf::about(few.finish().pivots());
+        groups.for_each(|rows| moments.add(block.side_by_side(x, rows)));
+        rest.for_each(|row| moments.add([block.row(x, row)]));
+        moments.finish()
     }
 
-    /// Those of some rows, about pivots. A pivot may be off by a standard deviation, where channels are many and rows
-    /// few: a long chain of roundings would show in the variance.
-    fn of_run(
-        x: &[f32],
-        block: &Block,
-        rows: Range<usize>,
-        pivots: &[f32],
-        (sums, squares): (&mut [f32], &mut [f32]),
-    ) -> Self {
-        let count = rows.len() as f64;
-        let (mut means, mut m2s) = (vec![0f64; pivots.len()], vec![0f64; pivots.len()]);
-        let end = rows.end;
-        for run in rows.step_by(RUN).map(|row| row..end.min(row + RUN)) {
-            sums.fill(0.0);
-            squares.fill(0.0);
-            let whole = block.side_by_side(&run);
-            for row in (run.start..whole).step_by(ROWS) {
-                add_deviations(block.rows_from(x, row), pivots, sums, squares);
-            }
-            for row in whole..run.end {
-                add_deviations([block.row(x, row)], pivots, sums, squares);
-            }
-            add(&mut means, sums);
-            add(&mut m2s, squares);
-        }
-        let each = 1.0 / count;
-        for ((mean, m2), &pivot) in means.iter_mut().zip(&mut m2s).zip(pivots) {
-            *m2 -= *mean * *mean * each;
-            *mean = pivot as f64 + *mean * each;
-        }
-        Self { count, means, m2s }
+    fn pivots(&self) -> Vec<f32> {
+        self.means.iter().map(|&mean| mean as f32).collect()
     }
 
     /// Chan, Golub and LeVeque's update, of columns that all have the same counts.
     fn merge(&mut self, other: &Self) {
         let weight = other.count / (self.count + other.count);
         let between = self.count * weight;
-        let (means, m2s) = (&mut self.means, &mut self.m2s);
-        for ((mean, m2), (of, m2_of)) in
-            means.iter_mut().zip(m2s).zip(other.means.iter().zip(&other.m2s))
-        {
-            let delta = of - *mean;
-            *mean += delta * weight;
-            *m2 += m2_of + delta * delta * between;
-        }
+        merge((&mut self.means, &mut self.m2s), (&other.means, &other.m2s), weight, between);
         self.count += other.count;
     }
 
@@ -241,26 +200,120 @@ impl PartialMoments {
     }
 }
 
-/// Adds, of a few rows, deviations from the pivots, and their squares. By itself, so that how the loop is compiled does
-/// not depend on what is around it, and without `f64`, which would halve the columns of a vector.
-#[inline(never)]
-fn add_deviations<const N: usize>(
+#[multiversion(targets("x86_64+avx2"))]
+fn merge(
+    (means, m2s): (&mut [f64], &mut [f64]),
+    (other_means, other_m2s): (&[f64], &[f64]),
+    weight: f64,
+    between: f64,
+) {
+    let others = other_means.iter().zip(other_m2s);
+    for ((mean, m2), (other_mean, other_m2)) in means.iter_mut().zip(m2s).zip(others) {
+        let delta = other_mean - *mean;
+        *mean += delta * weight;
+        *m2 += other_m2 + delta * delta * between;
+    }
+}
+
+/// The moments of columns, a few rows at a time. A pivot may be off by a standard deviation, where channels are many and
+/// rows few: a long chain of roundings would show in the variance.
+struct MomentsOf {
+    /// Of rows about earlier pivots.
+    total: Option<PartialMoments>,
+    pivots: Vec<f32>,
+    /// Rows about these pivots: how many, and of each column Σ(x − pivot) and Σ(x − pivot)².
+    count: usize,
+    deviations: Vec<f64>,
+    squares: Vec<f64>,
+    /// The same of a few rows.
+    run: (Vec<f32>, Vec<f32>),
+}
+
+impl MomentsOf {
+    fn about(pivots: Vec<f32>) -> Self {
+        let columns = pivots.len();
+        Self {
+            total: None,
+            pivots,
+            count: 0,
+            deviations: vec![0.0; columns],
+            squares: vec![0.0; columns],
+            run: (vec![0.0; columns], vec![0.0; columns]),
+        }
+    }
+
+    fn add<const N: usize>(&mut self, x: [&[f32]; N]) {
+        if self.count >= ROWS_A_PIVOT {
+            self.move_pivots();
+        }
+        let (deviations, squares) = &mut self.run;
+        sum_deviations(x, &self.pivots, deviations, squares);
+        add(&mut self.deviations, deviations);
+        add(&mut self.squares, squares);
+        self.count += N;
+    }
+
+    /// To the means so far.
+    fn move_pivots(&mut self) {
+        let columns = self.pivots.len();
+        let total = self.end_pivots();
+        self.pivots = total.pivots();
+        (self.deviations, self.squares) = (vec![0.0; columns], vec![0.0; columns]);
+        (self.total, self.count) = (Some(total), 0);
+    }
+
+    fn end_pivots(&mut self) -> PartialMoments {
+        let count = self.count as f64;
+        let mut means = std::mem::take(&mut self.deviations);
+        let mut m2s = std::mem::take(&mut self.squares);
+        about_means((&mut means, &mut m2s), &self.pivots, 1.0 / count);
+        let new = PartialMoments { count, means, m2s };
+        match self.total.take() {
+            Some(mut total) => {
+                total.merge(&new);
+                total
+            }
+            None => new,
+        }
+    }
+
+    fn finish(mut self) -> PartialMoments {
+        self.end_pivots()
+    }
+}
+
+/// Of sums about pivots makes means and sums of squares about these.
+#[multiversion(targets("x86_64+avx2"))]
+fn about_means((sums, squares): (&mut [f64], &mut [f64]), pivots: &[f32], each: f64) {
+    for ((sum, square), &pivot) in sums.iter_mut().zip(squares).zip(pivots) {
+        *square -= *sum * *sum * each;
+        *sum = pivot as f64 + *sum * each;
+    }
+}
+
+/// Deviations of a few rows from the pivots, and their squares. By itself, and without `f64`, which would halve the
+/// columns of a vector.
+#[multiversion(targets("x86_64+avx2"))]
+fn sum_deviations<const N: usize>(
     x: [&[f32]; N],
     pivots: &[f32],
     sums: &mut [f32],
     squares: &mut [f32],
 ) {
     let columns = pivots.len();
-    let (x, sums, squares) =
-        (x.map(|row| &row[..columns]), &mut sums[..columns], &mut squares[..columns]);
+    let x = x.map(|row| &row[..columns]);
+    let (sums, squares) = (&mut sums[..columns], &mut squares[..columns]);
     for k in 0..columns {
-        let (mut sum, mut square) = (sums[k], squares[k]);
-        for x in x {
-            let d = x[k] - pivots[k];
-            sum += d;
-            square += d * d;
+        // Two chains of roundings, each half as long.
+        let mut halves = [(0.0, 0.0); 2];
+        for row in 0..N {
+            let d = x[row][k] - pivots[k];
+            let (sum, square) = &mut halves[row % 2];
+            *sum += d;
+            *square += d * d;
         }
-        (sums[k], squares[k]) = (sum, square);
+        let [(sum, square), (other_sum, other_square)] = halves;
+        (sums[k], squares[k]) = (sum + other_sum, square + other_square);
     }
 }
 
@@ -271,49 +324,68 @@ pub fn moments(shape: Shape, x: &[f32]) -> Vec<Moments> {
     matrix.by_channel(partials.iter().flat_map(PartialMoments::columns), Moments::merge)
 }
 
-/// Rows side by side.
-fn four(values: &[f32], columns: usize) -> [&[f32]; ROWS] {
-    let (a, rest) = values.split_at(columns);
-    let (b, rest) = rest.split_at(columns);
-    let (c, rest) = rest.split_at(columns);
-    [a, b, c, &rest[..columns]]
+/// Values of whole rows dealt to N streams, and what is left.
+fn dealt<const N: usize>(values: &[f32], columns: usize) -> ([&[f32]; N], &[f32]) {
+    let each = values.len() / (N * columns) * columns;
+    (std::array::from_fn(|stream| &values[stream * each..][..each]), &values[N * each..])
 }
 
-fn four_mut(values: &mut [f32], columns: usize) -> [&mut [f32]; ROWS] {
-    let (a, rest) = values.split_at_mut(columns);
-    let (b, rest) = rest.split_at_mut(columns);
-    let (c, rest) = rest.split_at_mut(columns);
-    [a, b, c, &mut rest[..columns]]
+fn dealt_mut<const N: usize>(
+    mut values: &mut [f32],
+    columns: usize,
+) -> ([&mut [f32]; N], &mut [f32]) {
+    let each = values.len() / (N * columns) * columns;
+    (std::array::from_fn(|_| values.split_off_mut(..each).unwrap_or_default()), values)
 }
 
 pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
     let matrix = Matrix::new(shape);
-    let columns = matrix.columns;
-    let [mean, scale, shift] =
-        [&maps.mean, &maps.scale, &maps.shift].map(|all| matrix.of_columns(all));
-    let (mean, scale, shift) = (&mean[..columns], &scale[..columns], &shift[..columns]);
+    let Normalize { mean, scale, shift } = maps;
+    let [mean, scale, shift] = [mean, scale, shift].map(|all| matrix.of_columns(all));
+    let maps = Normalize { mean, scale, shift };
     in_parallel(shape, y.chunks_mut(matrix.range()).collect(), |task, y: &mut [f32]| {
         let x = &x[task * matrix.range()..][..y.len()];
-        let side_by_side = if columns > NEAR { y.len() / (ROWS * columns) } else { 0 };
-        let whole = side_by_side * ROWS * columns;
-        let (y, y_rest) = y.split_at_mut(whole);
-        let (x, x_rest) = x.split_at(whole);
-        for (x, y) in x.chunks_exact(ROWS * columns).zip(y.chunks_exact_mut(ROWS * columns)) {
-            let ([a, b, c, d], [p, q, r, s]) = (four(x, columns), four_mut(y, columns));
-            for k in 0..columns {
-                let one = |x: f32| (x - mean[k]) * scale[k] + shift[k];
-                (p[k], q[k], r[k], s[k]) = (one(a[k]), one(b[k]), one(c[k]), one(d[k]));
-            }
-        }
-        for (x, y) in x_rest.chunks(columns).zip(y_rest.chunks_mut(columns)) {
-            let columns = x.len();
-            let (mean, scale, shift) = (&mean[..columns], &scale[..columns], &shift[..columns]);
-            let y = &mut y[..columns];
-            for k in 0..columns {
-                y[k] = (x[k] - mean[k]) * scale[k] + shift[k];
-            }
+        if matrix.columns < PAGE {
+            normalize_range::<2>(x, y, &maps);
+        } else {
+            normalize_range::<4>(x, y, &maps);
         }
     });
+}
+
+/// In N streams each of x and y.
+fn normalize_range<const N: usize>(x: &[f32], y: &mut [f32], maps: &Normalize) {
+    let Normalize { mean, scale, shift } = maps;
+    let columns = mean.len();
+    let (x, x_rest) = dealt::<N>(x, columns);
+    let (mut y, y_rest) = dealt_mut::<N>(y, columns);
+    for first in (0..x[0].len()).step_by(columns) {
+        let row = first..first + columns;
+        let y = y.each_mut().map(|y| &mut y[row.clone()]);
+        normalize_rows(x.map(|x| &x[row.clone()]), y, mean, scale, shift);
+    }
+    for (x, y) in x_rest.chunks(columns).zip(y_rest.chunks_mut(columns)) {
+        normalize_rows([x], [y], &mean[..x.len()], &scale[..x.len()], &shift[..x.len()]);
+    }
+}
+
+/// Rows side by side.
+#[multiversion(targets("x86_64+avx2"))]
+fn normalize_rows<const N: usize>(
+    x: [&[f32]; N],
+    y: [&mut [f32]; N],
+    mean: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+) {
+    let columns = mean.len();
+    let (scale, shift) = (&scale[..columns], &shift[..columns]);
+    let (x, y) = (x.map(|row| &row[..columns]), y.map(|row| &mut row[..columns]));
+    for k in 0..columns {
+        for row in 0..N {
+            y[row][k] = (x[row][k] - mean[k]) * scale[k] + shift[k];
+        }
+    }
 }
 
 /// Σdy and Σdy·(x − mean) of columns.
@@ -324,26 +396,13 @@ struct PartialSums {
 
 impl PartialSums {
     fn of(x: &[f32], dy: &[f32], means: &[f32], block: &Block) -> Self {
-        let columns = block.columns.len();
-        let means = &means[block.columns.clone()];
-        let (mut sums, mut products) = (vec![0f32; columns], vec![0f32; columns]);
-        let mut all = Self { dy: vec![0.0; columns], dy_x: vec![0.0; columns] };
-        for run in block.runs(RUN) {
-            sums.fill(0.0);
-            products.fill(0.0);
-            let whole = block.side_by_side(&run);
-            for row in (run.start..whole).step_by(ROWS) {
-                let (x, dy) = (block.rows_from(x, row), block.rows_from(dy, row));
-                add_gradients(x, dy, means, &mut sums, &mut products);
-            }
-            for row in whole..run.end {
-                let (x, dy) = ([block.row(x, row)], [block.row(dy, row)]);
-                add_gradients(x, dy, means, &mut sums, &mut products);
-            }
-            add(&mut all.dy, &sums);
-            add(&mut all.dy_x, &products);
+        let mut sums = SumsOf::about(&means[block.columns.clone()]);
+        if block.stride < PAGE {
+            sums.add_block::<2>(x, dy, block);
+        } else {
+            sums.add_block::<4>(x, dy, block);
         }
-        all
+        sums.finish()
     }
 
     fn merge(&mut self, other: &Self) {
@@ -358,8 +417,55 @@ impl PartialSums {
     }
 }
 
-/// Adds, of a few rows, gradients and their products with deviations, likewise.
-#[inline(never)]
+/// The sums of columns for the backward pass, a few rows at a time.
+struct SumsOf<'v> {
+    means: &'v [f32],
+    total: PartialSums,
+    /// Rows whose sums are in `f32`: how many, and of each column Σdy and Σdy·(x − mean).
+    count: usize,
+    run: (Vec<f32>, Vec<f32>),
+}
+
+impl<'v> SumsOf<'v> {
+    fn about(means: &'v [f32]) -> Self {
+        let columns = means.len();
+        let total = PartialSums { dy: vec![0.0; columns], dy_x: vec![0.0; columns] };
+        Self { means, total, count: 0, run: (vec![0.0; columns], vec![0.0; columns]) }
+    }
+
+    /// N streams each of x and dy.
+    fn add_block<const N: usize>(&mut self, x: &[f32], dy: &[f32], block: &Block) {
+        let (groups, rest) = block.dealt::<N>();
+        groups.for_each(|rows| self.add(block.side_by_side(x, rows), block.side_by_side(dy, rows)));
+        rest.for_each(|row| self.add([block.row(x, row)], [block.row(dy, row)]));
+    }
+
+    fn add<const N: usize>(&mut self, x: [&[f32]; N], dy: [&[f32]; N]) {
+        if self.count + N > RUN {
+            self.end_run();
+        }
+        let (sums, products) = &mut self.run;
+        add_gradients(x, dy, self.means, sums, products);
+        self.count += N;
+    }
+
+    fn end_run(&mut self) {
+        let (sums, products) = &mut self.run;
+        add(&mut self.total.dy, sums);
+        add(&mut self.total.dy_x, products);
+        sums.fill(0.0);
+        products.fill(0.0);
+        self.count = 0;
+    }
+
+    fn finish(mut self) -> PartialSums {
+        self.end_run();
+        self.total
+    }
+}
+
+/// Adds gradients of a few rows, and their products with deviations, likewise.
+#[multiversion(targets("x86_64+avx2"))]
 fn add_gradients<const N: usize>(
     x: [&[f32]; N],
     dy: [&[f32]; N],
@@ -394,21 +500,51 @@ pub fn sums(shape: Shape, x: &[f32], dy: &[f32], saved: &Saved) -> Vec<Sums> {
 
 pub fn differentiate(shape: Shape, x: &[f32], dy: &[f32], dx: &mut [f32], maps: &Differentiate) {
     let matrix = Matrix::new(shape);
+    let columns = matrix.columns;
     let Differentiate { mean, scale, offset, slope } = maps;
     let [mean, scale, offset, slope] =
         [mean, scale, offset, slope].map(|all| matrix.of_columns(all));
     in_parallel(shape, dx.chunks_mut(matrix.range()).collect(), |task, dx: &mut [f32]| {
         let start = task * matrix.range();
         let (x, dy) = (&x[start..][..dx.len()], &dy[start..][..dx.len()]);
-        let rows = x.chunks(matrix.columns).zip(dy.chunks(matrix.columns));
-        for ((x, dy), dx) in rows.zip(dx.chunks_mut(matrix.columns)) {
-            let columns = x.len();
-            let (mean, scale) = (&mean[..columns], &scale[..columns]);
-            let (offset, slope) = (&offset[..columns], &slope[..columns]);
-            let (dy, dx) = (&dy[..columns], &mut dx[..columns]);
-            for k in 0..columns {
-                dx[k] = scale[k] * ((dy[k] - offset[k]) - (x[k] - mean[k]) * slope[k]);
-            }
+        let (x, x_rest) = dealt::<2>(x, columns);
+        let (dy, dy_rest) = dealt::<2>(dy, columns);
+        let (mut dx, dx_rest) = dealt_mut::<2>(dx, columns);
+        for first in (0..x[0].len()).step_by(columns) {
+            let row = first..first + columns;
+            let (x, dy) = (x.map(|x| &x[row.clone()]), dy.map(|dy| &dy[row.clone()]));
+            let dx = dx.each_mut().map(|dx| &mut dx[row.clone()]);
+            differentiate_rows(x, dy, dx, &mean, &scale, &offset, &slope);
+        }
+        let rest = x_rest.chunks(columns).zip(dy_rest.chunks(columns));
+        for ((x, dy), dx) in rest.zip(dx_rest.chunks_mut(columns)) {
+            let [mean, scale] = [&mean, &scale].map(|all| &all[..x.len()]);
+            let [offset, slope] = [&offset, &slope].map(|all| &all[..x.len()]);
+            differentiate_rows([x], [dy], [dx], mean, scale, offset, slope);
         }
     });
+}
+
+/// Rows side by side.
+#[multiversion(targets("x86_64+avx2"))]
+fn differentiate_rows<const N: usize>(
+    x: [&[f32]; N],
+    dy: [&[f32]; N],
+    dx: [&mut [f32]; N],
+    mean: &[f32],
+    scale: &[f32],
+    offset: &[f32],
+    slope: &[f32],
+) {
+    let columns = mean.len();
+    let (scale, offset) = (&scale[..columns], &offset[..columns]);
+    let slope = &slope[..columns];
+    let (x, dy) = (x.map(|row| &row[..columns]), dy.map(|row| &row[..columns]));
+    let dx = dx.map(|row| &mut row[..columns]);
+    for k in 0..columns {
+        for row in 0..N {
+            let centered = (dy[row][k] - offset[k]) - (x[row][k] - mean[k]) * slope[k];
+            dx[row][k] = scale[k] * centered;
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! Channels first: a channel's values are *segments*, `inner` neighbours in each sample.
 
 use super::accumulate::{Moments, MomentsOf, Sums, SumsOf};
-use super::maps::{Affine, Differentiate, InputGradient, Normalize};
+use super::maps::{Affine, InputGradient};
 use super::{Saved, TASKS, in_parallel, threads};
 use crate::Shape;
+use multiversion::multiversion;
 use std::ops::Range;
 
 /// From so many channels on, a task takes a band of them whole, and mostly finds their values in its caches
@@ -39,37 +40,92 @@ fn bands(shape: Shape, out: &mut [f32]) -> Vec<Band<'_>> {
     all
 }
 
-/// The segments of a few channels in a sample.
-fn segments<'v>(
-    shape: Shape,
-    channels: &Range<usize>,
-    values: &'v [f32],
-    sample: usize,
-) -> std::slice::ChunksExact<'v, f32> {
-    let (all, inner) = (shape.channels() as usize, shape.inner() as usize);
-    let [start, end] =
-        [channels.start, channels.end].map(|channel| (sample * all + channel) * inner);
-    values[start..end].chunks_exact(inner)
-}
-
 /// Elements of each of the equal ranges that a tensor is cut into, whatever they cut through.
 fn range(shape: Shape) -> usize {
     (shape.elements() as usize).div_ceil(TASKS).max(1)
 }
 
-/// The segments, or what of them is there, in `length` elements from `start`: channel and extent.
-fn parts(shape: Shape, start: usize, length: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
-    let (mut at, mut c, mut into) = (start, start / inner % channels, start % inner);
-    std::iter::from_fn(move || {
-        let taken = (start + length - at).min(inner - into);
-        let part = (taken > 0).then_some((c, at, at + taken));
-        (at, into) = (at + taken, into + taken);
-        if into == inner {
-            (c, into) = ((c + 1) % channels, 0);
-        }
-        part
-    })
+/// What of a segment is in some elements in a row.
+struct Part {
+    /// Counted from the first channel of the band, or from 0.
+    channel: usize,
+    values: Range<usize>,
+    /// The same counted from the first of these elements.
+    written: Range<usize>,
+}
+
+/// The parts of some elements in a row, one after the other.
+struct Parts {
+    channels: usize,
+    inner: usize,
+    start: usize,
+    end: usize,
+    /// The next.
+    first: usize,
+    channel: usize,
+    /// Where the next starts in its segment.
+    into: usize,
+}
+
+impl Parts {
+    /// Of elements that start and end anywhere.
+    fn of_range(shape: Shape, elements: Range<usize>) -> Self {
+        let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
+        let Range { start, end } = elements;
+        let (channel, into) = (start / inner % channels, start % inner);
+        Self { channels, inner, start, end, first: start, channel, into }
+    }
+
+    /// Of some channels in a sample, counted from the first of these.
+    fn of_band(shape: Shape, channels: &Range<usize>, sample: usize) -> Self {
+        let (all, inner) = (shape.channels() as usize, shape.inner() as usize);
+        let [start, end] =
+            [channels.start, channels.end].map(|channel| (sample * all + channel) * inner);
+        Self { channels: channels.len(), inner, start, end, first: start, channel: 0, into: 0 }
+    }
+}
+
+impl Iterator for Parts {
+    type Item = Part;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Part> {
+        let (channel, first) = (self.channel, self.first);
+        let end = self.end.min(first + self.inner - self.into);
+        self.into = 0;
+        self.first = end;
+        self.channel = if channel + 1 == self.channels { 0 } else { channel + 1 };
+        let written = first - self.start..end - self.start;
+        (first < end).then_some(Part { channel, values: first..end, written })
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn add_values(channels: &mut [MomentsOf], parts: Parts, x: &[f32]) {
+    for Part { channel, values, .. } in parts {
+        channels[channel].add(&x[values]);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn write_y(maps: &[Affine], parts: Parts, x: &[f32], y: &mut [f32]) {
+    for Part { channel, values, written } in parts {
+        maps[channel].apply(&x[values], &mut y[written]);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn add_gradients(channels: &mut [SumsOf], parts: Parts, x: &[f32], dy: &[f32]) {
+    for Part { channel, values, .. } in parts {
+        channels[channel].add(&x[values.clone()], &dy[values]);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn write_dx(maps: &[InputGradient], parts: Parts, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for Part { channel, values, written } in parts {
+        maps[channel].apply(&x[values.clone()], &dy[values], &mut dx[written]);
+    }
 }
 
 /// Statistics of all channels, and y by what `map` makes of them.
@@ -84,41 +140,37 @@ pub fn training(
         let starts = (0..x.len()).step_by(range(shape)).collect();
         let partials = in_parallel(shape, starts, |_, start: usize| {
             let mut moments = vec![MomentsOf::default(); channels];
-            for (c, first, end) in parts(shape, start, range(shape).min(x.len() - start)) {
-                moments[c].add(&x[first..end]);
-            }
+            let end = x.len().min(start + range(shape));
+            add_values(&mut moments, Parts::of_range(shape, start..end), x);
             moments.into_iter().map(MomentsOf::finish).collect::<Vec<_>>()
         });
         let merge = |c| partials.iter().fold(Moments::default(), |all, part| all.merge(part[c]));
         let moments: Vec<Moments> = (0..channels).map(merge).collect();
-        normalize(shape, x, y, &Normalize::new((0..channels).map(|c| map(c, &moments[c]))));
+        let maps: Vec<_> = (0..channels).map(|c| map(c, &moments[c])).collect();
+        normalize(shape, x, y, &maps);
         return moments;
     }
-    let inner = shape.inner() as usize;
     let moments = in_parallel(shape, bands(shape, y), |_, Band { channels, out }| {
-        let x = |sample| segments(shape, &channels, x, sample);
+        let parts = |sample| Parts::of_band(shape, &channels, sample);
         let mut moments = vec![MomentsOf::default(); channels.len()];
         for sample in 0..out.len() {
-            x(sample).zip(&mut moments).for_each(|(x, moments)| moments.add(x));
+            add_values(&mut moments, parts(sample), x);
         }
         let moments: Vec<_> = moments.into_iter().map(MomentsOf::finish).collect();
         let maps: Vec<_> = channels.clone().zip(&moments).map(|(c, m)| map(c, m)).collect();
         for (sample, y) in out.into_iter().enumerate() {
-            let segments = x(sample).zip(y.chunks_exact_mut(inner));
-            segments.zip(&maps).for_each(|((x, y), map)| map.apply(x, y));
+            write_y(&maps, parts(sample), x, y);
         }
         moments
     });
     moments.concat()
 }
 
-pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
+pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &[Affine]) {
     let ranges = y.chunks_mut(range(shape)).collect();
     in_parallel(shape, ranges, |task, y: &mut [f32]| {
         let start = task * range(shape);
-        for (c, first, end) in parts(shape, start, y.len()) {
-            maps.of(c).apply(&x[first..end], &mut y[first - start..end - start]);
-        }
+        write_y(maps, Parts::of_range(shape, start..start + y.len()), x, y);
     });
 }
 
@@ -132,43 +184,35 @@ pub fn backward(
     map: impl Fn(usize, &Sums) -> InputGradient + Sync,
 ) -> Vec<Sums> {
     let channels = shape.channels() as usize;
+    let around = |c| SumsOf::around(saved.center(c));
     if channels < MANY {
         let starts = (0..x.len()).step_by(range(shape)).collect();
         let partials = in_parallel(shape, starts, |_, start: usize| {
-            let mut sums: Vec<SumsOf> =
-                (0..channels).map(|c| SumsOf::around(saved.center(c))).collect();
-            for (c, first, end) in parts(shape, start, range(shape).min(x.len() - start)) {
-                sums[c].add(&x[first..end], &dy[first..end]);
-            }
+            let mut sums: Vec<_> = (0..channels).map(around).collect();
+            let end = x.len().min(start + range(shape));
+            add_gradients(&mut sums, Parts::of_range(shape, start..end), x, dy);
             sums.into_iter().map(SumsOf::finish).collect::<Vec<_>>()
         });
         let add = |c| partials.iter().fold(Sums::default(), |all, part| all.add(part[c]));
         let sums: Vec<Sums> = (0..channels).map(add).collect();
-        let maps = Differentiate::new((0..channels).map(|c| map(c, &sums[c])));
+        let maps: Vec<_> = (0..channels).map(|c| map(c, &sums[c])).collect();
         let ranges = dx.chunks_mut(range(shape)).collect();
         in_parallel(shape, ranges, |task, dx: &mut [f32]| {
             let start = task * range(shape);
-            for (c, first, end) in parts(shape, start, dx.len()) {
-                let dx = &mut dx[first - start..end - start];
-                maps.of(c).apply(&x[first..end], &dy[first..end], dx);
-            }
+            write_dx(&maps, Parts::of_range(shape, start..start + dx.len()), x, dy, dx);
         });
         return sums;
     }
-    let inner = shape.inner() as usize;
     let sums = in_parallel(shape, bands(shape, dx), |_, Band { channels, out }| {
-        let of = |values, sample| segments(shape, &channels, values, sample);
-        let both = |sample| of(x, sample).zip(of(dy, sample));
-        let around = |c| SumsOf::around(saved.center(c));
+        let parts = |sample| Parts::of_band(shape, &channels, sample);
         let mut sums: Vec<_> = channels.clone().map(around).collect();
         for sample in 0..out.len() {
-            both(sample).zip(&mut sums).for_each(|((x, dy), sums)| sums.add(x, dy));
+            add_gradients(&mut sums, parts(sample), x, dy);
         }
         let sums: Vec<_> = sums.into_iter().map(SumsOf::finish).collect();
         let maps: Vec<_> = channels.clone().zip(&sums).map(|(c, s)| map(c, s)).collect();
         for (sample, dx) in out.into_iter().enumerate() {
-            let segments = both(sample).zip(dx.chunks_exact_mut(inner)).zip(&maps);
-            segments.for_each(|(((x, dy), dx), map)| map.apply(x, dy, dx));
+            write_dx(&maps, parts(sample), x, dy, dx);
         }
         sums
     });

@@ -26,11 +26,6 @@ impl Normalize {
         }
         all
     }
-
-    pub fn of(&self, c: usize) -> Affine {
-        let Self { mean, scale, shift } = self;
-        Affine { mean: mean[c], scale: scale[c], shift: shift[c] }
-    }
 }
 
 /// The same of one channel.
@@ -65,6 +60,7 @@ impl Affine {
         Self::new(m.mean, m.m2 / shape.count() as f64, epsilon, affine, c)
     }
 
+    #[inline(always)]
     pub fn apply(&self, x: &[f32], y: &mut [f32]) {
         for (x, y) in x.iter().zip(y) {
             *y = (x - self.mean) * self.scale + self.shift;
@@ -92,11 +88,6 @@ impl Differentiate {
             all.slope.push(slope);
         }
         all
-    }
-
-    pub fn of(&self, c: usize) -> InputGradient {
-        let Self { mean, scale, offset, slope } = self;
-        InputGradient { mean: mean[c], scale: scale[c], offset: offset[c], slope: slope[c] }
     }
 }
 
@@ -129,6 +120,7 @@ impl InputGradient {
         }
     }
 
+    #[inline(always)]
     pub fn apply(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
         for ((x, dy), dx) in x.iter().zip(dy).zip(dx) {
             *dx = self.scale * ((dy - self.offset) - (x - self.mean) * self.slope);
