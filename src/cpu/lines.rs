@@ -16,6 +16,11 @@ const BAND: usize = 12_288;
 /// Bands for each thread, if channels are enough.
 const A_THREAD: usize = 4;
 
+/// Streams of x and y that are written by given maps, each in order: what fetches ahead follows them as well as one.
+const STREAMS: usize = 4;
+/// Values that are taken of a stream at a time; lines of fewer are not worth it.
+const TURN: usize = 128;
+
 /// Channels side by side, and what is to be written of them in each sample.
 struct Band<'v> {
     channels: Range<usize>,
@@ -45,12 +50,12 @@ fn range(shape: Shape) -> usize {
     (shape.elements() as usize).div_ceil(TASKS).max(1)
 }
 
-/// What of a segment is in some elements in a row.
+/// What of a segment is in some elements in a row, or of it as much as is taken at a time.
 struct Part {
     /// Counted from the first channel of the band, or from 0.
     channel: usize,
     values: Range<usize>,
-    /// The same counted from the first of these elements.
+    /// The same counted from the first element of what is written.
     written: Range<usize>,
 }
 
@@ -58,7 +63,10 @@ struct Part {
 struct Parts {
     channels: usize,
     inner: usize,
-    start: usize,
+    /// Of a part at most.
+    most: usize,
+    /// The first element of what is written.
+    origin: usize,
     end: usize,
     /// The next.
     first: usize,
@@ -73,7 +81,7 @@ impl Parts {
         let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
         let Range { start, end } = elements;
         let (channel, into) = (start / inner % channels, start % inner);
-        Self { channels, inner, start, end, first: start, channel, into }
+        Self { channels, inner, most: inner, origin: start, end, first: start, channel, into }
     }
 
     /// Of some channels in a sample, counted from the first of these.
@@ -81,7 +89,27 @@ impl Parts {
         let (all, inner) = (shape.channels() as usize, shape.inner() as usize);
         let [start, end] =
             [channels.start, channels.end].map(|channel| (sample * all + channel) * inner);
-        Self { channels: channels.len(), inner, start, end, first: start, channel: 0, into: 0 }
+        let (origin, first) = (start, start);
+        Self {
+            channels: channels.len(),
+            inner,
+            most: inner,
+            origin,
+            end,
+            first,
+            channel: 0,
+            into: 0,
+        }
+    }
+
+    /// Of a range that is dealt to streams, which take turns.
+    fn of_streams(shape: Shape, elements: Range<usize>) -> [Self; STREAMS] {
+        let each = elements.len().div_ceil(STREAMS);
+        std::array::from_fn(|stream| {
+            let [first, end] =
+                [stream, stream + 1].map(|k| elements.end.min(elements.start + k * each));
+            Self { most: TURN, origin: elements.start, ..Self::of_range(shape, first..end) }
+        })
     }
 }
 
@@ -91,12 +119,15 @@ impl Iterator for Parts {
     #[inline(always)]
     fn next(&mut self) -> Option<Part> {
         let (channel, first) = (self.channel, self.first);
-        let end = self.end.min(first + self.inner - self.into);
-        self.into = 0;
-        self.first = end;
-        self.channel = if channel + 1 == self.channels { 0 } else { channel + 1 };
-        let written = first - self.start..end - self.start;
-        (first < end).then_some(Part { channel, values: first..end, written })
+        let count = (self.inner - self.into).min(self.most).min(self.end - first);
+        self.first += count;
+        self.into += count;
+        if self.into == self.inner {
+            self.into = 0;
+            self.channel = if channel + 1 == self.channels { 0 } else { channel + 1 };
+        }
+        let (values, start) = (first..first + count, first - self.origin);
+        (count > 0).then_some(Part { channel, values, written: start..start + count })
     }
 }
 
@@ -111,6 +142,22 @@ fn add_values(channels: &mut [MomentsOf], parts: Parts, x: &[f32]) {
 fn write_y(maps: &[Affine], parts: Parts, x: &[f32], y: &mut [f32]) {
     for Part { channel, values, written } in parts {
         maps[channel].apply(&x[values], &mut y[written]);
+    }
+}
+
+/// The same of streams of about the same length, which take turns until one has none left.
+#[multiversion(targets("x86_64+avx2"))]
+fn write_y_in_turns(maps: &[Affine], mut streams: [Parts; STREAMS], x: &[f32], y: &mut [f32]) {
+    'turns: loop {
+        for parts in &mut streams {
+            let Some(Part { channel, values, written }) = parts.next() else { break 'turns };
+            maps[channel].apply(&x[values], &mut y[written]);
+        }
+    }
+    for parts in streams {
+        for Part { channel, values, written } in parts {
+            maps[channel].apply(&x[values], &mut y[written]);
+        }
     }
 }
 
@@ -170,7 +217,12 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &[Affine]) {
     let ranges = y.chunks_mut(range(shape)).collect();
     in_parallel(shape, ranges, |task, y: &mut [f32]| {
         let start = task * range(shape);
-        write_y(maps, Parts::of_range(shape, start..start + y.len()), x, y);
+        let elements = start..start + y.len();
+        if shape.inner() < TURN as u64 {
+            write_y(maps, Parts::of_range(shape, elements), x, y);
+        } else {
+            write_y_in_turns(maps, Parts::of_streams(shape, elements), x, y);
+        }
     });
 }
 
