@@ -4,8 +4,8 @@
 //!
 //! Short runs of values are summed in `f32` around a pivot, in loops that vectorise; the runs are
 //! merged in `f64`. The order of all sums depends on the shape alone, not on the number of threads.
-//! The vectors are those of AVX2 where the processor has them, and else those that the program is compiled for; they do
-//! not change a bit of the results.
+//! Vectors are those of AVX2 where the processor has it, and else those that the program is compiled
+//! for, which changes no bit of a result.
 
 mod accumulate;
 mod columns;

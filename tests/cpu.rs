@@ -65,8 +65,8 @@ fn check(case: &Case) {
     assert_close(&what("y of inference"), &y, &want, tolerance::Y, 6.0 * ROUNDOFF);
 }
 
-/// Rows that are several positions, and some that are left; rows of several blocks, read side by side, and some that
-/// are not; bands of channels, the last of which is narrower; tasks that start a little before a segment ends.
+/// Rows that are several positions, and some that are left; rows of several blocks, in streams, and some that are in
+/// none; bands of channels, the last of which is narrower; tasks that start a little before a segment ends.
 #[test]
 fn every_way_through_memory_agrees_with_the_reference() {
     let shapes = [
@@ -158,11 +158,40 @@ fn a_border_of_zeros_does_not_spoil_the_variance() {
     }
 }
 
+/// Rows that are a multiple of an image's width apart may say nothing of the rest: a border at the start of each line
+/// of it, and values far away that hardly differ.
+#[test]
+fn a_border_of_each_line_does_not_spoil_the_variance() {
+    for (outer, width, channels) in
+        [(16, 32, 256), (64, 32, 64), (18, 28, 300), (36, 14, 1_100), (8, 8, 512), (16, 64, 24)]
+    {
+        for value in [-300.3f32, 1000.1, 7.7, 0.1] {
+            let shape = Shape::channels_last(outer * width * width, channels);
+            let elements = shape.elements() as usize;
+            let mut random = Random(width);
+            let mut x = random.normals(elements, 0.0);
+            for (k, v) in x.iter_mut().enumerate() {
+                let column = k as u64 / channels as u64 % width;
+                *v = if column == 0 { 0.0 } else { value + *v / 1e6 };
+            }
+            let saved =
+                cpu::training(shape, &x, &mut vec![0.0; elements], 1e-5, Default::default());
+            let want = reference::statistics(shape, &x).variance;
+            let what = format!("variance of {shape} in lines of {width}, {value}");
+            assert_close(&what, &saved.variance, &want, 0.0, 2e-7);
+        }
+    }
+}
+
 /// The order of all sums depends on the shape alone.
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
-    for shape in [Shape::channels_last(10_000, 24), Shape::ncl(40, 200, 30), Shape::ncl(40, 9, 700)]
-    {
+    for shape in [
+        Shape::channels_last(10_000, 24),
+        Shape::channels_last(700, 2_500),
+        Shape::ncl(40, 200, 30),
+        Shape::ncl(40, 9, 700),
+    ] {
         let elements = shape.elements() as usize;
         let mut random = Random(1);
         let (x, dy) = (random.normals(elements, 3.0), random.normals(elements, 0.0));
@@ -173,8 +202,10 @@ fn the_number_of_threads_does_not_change_a_bit() {
             let (mut y, mut dx) = (vec![0f32; elements], vec![0f32; elements]);
             let saved = pool.install(|| cpu::training(shape, &x, &mut y, 1e-5, affine));
             let gradients = pool.install(|| cpu::backward(shape, &x, &dy, &mut dx, &saved, affine));
+            let (mut z, mean, variance) = (vec![0f32; elements], &saved.mean, &saved.variance);
+            pool.install(|| cpu::inference(shape, &x, &mut z, mean, variance, 1e-5, affine));
             let bits = |values: Vec<f32>| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            (bits(y), bits(dx), saved, gradients)
+            (bits(y), bits(z), bits(dx), saved, gradients)
         };
         assert!(run(1) == run(2), "{shape}");
         assert!(run(1) == run(5), "{shape}");

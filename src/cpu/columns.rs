@@ -1,10 +1,13 @@
 //! Channels last, or an inner extent of 1 at most: a matrix, whose columns are the channels, or these a few times. What
-//! takes the time is how memory is read. Rows are dealt to a few *streams*, each of which has some one after the other,
-//! and one row of each is taken at a time: so what is known of a column is loaded once for all of them, and each is
-//! fetched ahead. Neighbouring rows, of less than a page, side by side would be one stream, out of order.
+//! takes the time is how memory is read. Rows are dealt to a few *streams*, each of which has some that are neighbours:
+//! several are fetched ahead as well as one. Of sums one row of each is taken at a time, so that they stay in registers,
+//! and what is known of a column is loaded once for all. Neighbouring rows, of less than a page, side by side would be
+//! one stream, out of order.
 
 mod moments;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use super::accumulate::LANES;
@@ -21,15 +24,13 @@ pub use write::{differentiate, normalize};
 const WIDTH: usize = 1024;
 /// Rows of a block, at least: each has a pivot to find, and leaves results to join.
 const HEIGHT: usize = 128;
-/// Columns of a row, at least: of fewer channels it is several positions. From so many on it hardly matters that a few
-/// are no whole vector.
+/// Columns of a row: of fewer channels it is several positions, where these are enough. From so many channels on it
+/// hardly matters that a few are no whole vector.
 const NARROW: usize = 256;
+/// Streams that a block's rows are dealt to, at most; they are a multiple of that.
+const STREAMS: usize = 8;
 /// Rows that are several positions are so many at least: columns of the same channel have to be joined.
 const SHORT: usize = 16;
-/// Rows that are summed in `f32` before the sums move on to `f64`.
-const RUN: usize = 8;
-/// From so many columns on, a page, four streams are better than two.
-const PAGE: usize = 1024;
 
 /// The tensor as rows of columns. A row is a position, or several, in which channels repeat.
 struct Matrix {
@@ -50,15 +51,13 @@ struct Block {
 impl Matrix {
     fn new(shape: Shape) -> Self {
         let (channels, positions) = (shape.channels() as usize, shape.count() as usize);
-        let repeats = if channels < NARROW {
-            // As few positions as fill whole vectors, and those as often as columns are too few.
-            let whole_vectors = LANES >> channels.trailing_zeros().min(LANES.ilog2());
-            whole_vectors * NARROW.div_ceil(whole_vectors * channels)
-        } else {
-            1
-        };
-        let (few, narrow) = (positions < SHORT * repeats, repeats * channels <= WIDTH);
-        let repeats = if few || !narrow { 1 } else { repeats };
+        // As few positions as fill whole vectors, and those as often as columns are too few; or, where these would be
+        // too many, or positions are few, as many as may be.
+        let vectors = LANES >> channels.trailing_zeros().min(LANES.ilog2());
+        let whole = if vectors * channels <= WIDTH { vectors } else { 1 };
+        let enough = whole * NARROW.div_ceil(whole * channels);
+        let most = positions / SHORT / whole * whole;
+        let repeats = if channels < NARROW { enough.min(most).max(1) } else { 1 };
         let rest = positions % repeats * channels;
         Self { channels, columns: channels * repeats, rows: positions / repeats, rest }
     }
@@ -67,7 +66,8 @@ impl Matrix {
     fn pieces(&self) -> Vec<Vec<Block>> {
         let beside = self.columns.div_ceil(WIDTH);
         let width = self.columns.div_ceil(beside).next_multiple_of(LANES);
-        let height = self.rows.div_ceil(TASKS.div_ceil(beside)).next_multiple_of(RUN).max(HEIGHT);
+        let height =
+            self.rows.div_ceil(TASKS.div_ceil(beside)).next_multiple_of(STREAMS).max(HEIGHT);
         let block = |rows, columns| Block { stride: self.columns, rows, columns };
         let piece = |first: usize| {
             let columns = first..self.columns.min(first + width);

@@ -1,7 +1,7 @@
 //! Channels first: a channel's values are *segments*, `inner` neighbours in each sample.
 
 use super::accumulate::{Moments, MomentsOf, Sums, SumsOf};
-use super::maps::{Affine, InputGradient};
+use super::maps::{Affine, InputGradient, NORMALIZED, TURN};
 use super::{Saved, TASKS, in_parallel, threads};
 use crate::Shape;
 use multiversion::multiversion;
@@ -15,11 +15,6 @@ const MANY: usize = TASKS / 2;
 const BAND: usize = 12_288;
 /// Bands for each thread, if channels are enough.
 const A_THREAD: usize = 4;
-
-/// Streams of x and y that are written by given maps, each in order: what fetches ahead follows them as well as one.
-const STREAMS: usize = 4;
-/// Values that are taken of a stream at a time; lines of fewer are not worth it.
-const TURN: usize = 128;
 
 /// Channels side by side, and what is to be written of them in each sample.
 struct Band<'v> {
@@ -51,7 +46,7 @@ fn range(shape: Shape) -> usize {
 }
 
 /// What of a segment is in some elements in a row, or of it as much as is taken at a time.
-struct Part {
+struct Span {
     /// Counted from the first channel of the band, or from 0.
     channel: usize,
     values: Range<usize>,
@@ -59,11 +54,11 @@ struct Part {
     written: Range<usize>,
 }
 
-/// The parts of some elements in a row, one after the other.
-struct Parts {
+/// The spans of some elements in a row, one after the other.
+struct Spans {
     channels: usize,
     inner: usize,
-    /// Of a part at most.
+    /// Of a span at most.
     most: usize,
     /// The first element of what is written.
     origin: usize,
@@ -75,7 +70,7 @@ struct Parts {
     into: usize,
 }
 
-impl Parts {
+impl Spans {
     /// Of elements that start and end anywhere.
     fn of_range(shape: Shape, elements: Range<usize>) -> Self {
         let (channels, inner) = (shape.channels() as usize, shape.inner() as usize);
@@ -103,8 +98,8 @@ impl Parts {
     }
 
     /// Of a range that is dealt to streams, which take turns.
-    fn of_streams(shape: Shape, elements: Range<usize>) -> [Self; STREAMS] {
-        let each = elements.len().div_ceil(STREAMS);
+    fn of_streams(shape: Shape, elements: Range<usize>) -> [Self; NORMALIZED] {
+        let each = elements.len().div_ceil(NORMALIZED);
         std::array::from_fn(|stream| {
             let [first, end] =
                 [stream, stream + 1].map(|k| elements.end.min(elements.start + k * each));
@@ -113,11 +108,11 @@ impl Parts {
     }
 }
 
-impl Iterator for Parts {
-    type Item = Part;
+impl Iterator for Spans {
+    type Item = Span;
 
     #[inline(always)]
-    fn next(&mut self) -> Option<Part> {
+    fn next(&mut self) -> Option<Span> {
         let (channel, first) = (self.channel, self.first);
         let count = (self.inner - self.into).min(self.most).min(self.end - first);
         self.first += count;
@@ -127,50 +122,50 @@ impl Iterator for Parts {
             self.channel = if channel + 1 == self.channels { 0 } else { channel + 1 };
         }
         let (values, start) = (first..first + count, first - self.origin);
-        (count > 0).then_some(Part { channel, values, written: start..start + count })
+        (count > 0).then_some(Span { channel, values, written: start..start + count })
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn add_values(channels: &mut [MomentsOf], parts: Parts, x: &[f32]) {
-    for Part { channel, values, .. } in parts {
+fn add_values(channels: &mut [MomentsOf], spans: Spans, x: &[f32]) {
+    for Span { channel, values, .. } in spans {
         channels[channel].add(&x[values]);
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn write_y(maps: &[Affine], parts: Parts, x: &[f32], y: &mut [f32]) {
-    for Part { channel, values, written } in parts {
+fn write_y(maps: &[Affine], spans: Spans, x: &[f32], y: &mut [f32]) {
+    for Span { channel, values, written } in spans {
         maps[channel].apply(&x[values], &mut y[written]);
     }
 }
 
 /// The same of streams of about the same length, which take turns until one has none left.
 #[multiversion(targets("x86_64+avx2"))]
-fn write_y_in_turns(maps: &[Affine], mut streams: [Parts; STREAMS], x: &[f32], y: &mut [f32]) {
+fn write_y_in_turns(maps: &[Affine], mut streams: [Spans; NORMALIZED], x: &[f32], y: &mut [f32]) {
     'turns: loop {
-        for parts in &mut streams {
-            let Some(Part { channel, values, written }) = parts.next() else { break 'turns };
+        for spans in &mut streams {
+            let Some(Span { channel, values, written }) = spans.next() else { break 'turns };
             maps[channel].apply(&x[values], &mut y[written]);
         }
     }
-    for parts in streams {
-        for Part { channel, values, written } in parts {
+    for spans in streams {
+        for Span { channel, values, written } in spans {
             maps[channel].apply(&x[values], &mut y[written]);
         }
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn add_gradients(channels: &mut [SumsOf], parts: Parts, x: &[f32], dy: &[f32]) {
-    for Part { channel, values, .. } in parts {
+fn add_gradients(channels: &mut [SumsOf], spans: Spans, x: &[f32], dy: &[f32]) {
+    for Span { channel, values, .. } in spans {
         channels[channel].add(&x[values.clone()], &dy[values]);
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn write_dx(maps: &[InputGradient], parts: Parts, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    for Part { channel, values, written } in parts {
+fn write_dx(maps: &[InputGradient], spans: Spans, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    for Span { channel, values, written } in spans {
         maps[channel].apply(&x[values.clone()], &dy[values], &mut dx[written]);
     }
 }
@@ -188,7 +183,7 @@ pub fn training(
         let partials = in_parallel(shape, starts, |_, start: usize| {
             let mut moments = vec![MomentsOf::default(); channels];
             let end = x.len().min(start + range(shape));
-            add_values(&mut moments, Parts::of_range(shape, start..end), x);
+            add_values(&mut moments, Spans::of_range(shape, start..end), x);
             moments.into_iter().map(MomentsOf::finish).collect::<Vec<_>>()
         });
         let merge = |c| partials.iter().fold(Moments::default(), |all, part| all.merge(part[c]));
@@ -198,15 +193,15 @@ pub fn training(
         return moments;
     }
     let moments = in_parallel(shape, bands(shape, y), |_, Band { channels, out }| {
-        let parts = |sample| Parts::of_band(shape, &channels, sample);
+        let spans = |sample| Spans::of_band(shape, &channels, sample);
         let mut moments = vec![MomentsOf::default(); channels.len()];
         for sample in 0..out.len() {
-            add_values(&mut moments, parts(sample), x);
+            add_values(&mut moments, spans(sample), x);
         }
         let moments: Vec<_> = moments.into_iter().map(MomentsOf::finish).collect();
         let maps: Vec<_> = channels.clone().zip(&moments).map(|(c, m)| map(c, m)).collect();
         for (sample, y) in out.into_iter().enumerate() {
-            write_y(&maps, parts(sample), x, y);
+            write_y(&maps, spans(sample), x, y);
         }
         moments
     });
@@ -218,10 +213,11 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &[Affine]) {
     in_parallel(shape, ranges, |task, y: &mut [f32]| {
         let start = task * range(shape);
         let elements = start..start + y.len();
+        // Lines that are shorter than a turn are not worth it.
         if shape.inner() < TURN as u64 {
-            write_y(maps, Parts::of_range(shape, elements), x, y);
+            write_y(maps, Spans::of_range(shape, elements), x, y);
         } else {
-            write_y_in_turns(maps, Parts::of_streams(shape, elements), x, y);
+            write_y_in_turns(maps, Spans::of_streams(shape, elements), x, y);
         }
     });
 }
@@ -242,7 +238,7 @@ pub fn backward(
         let partials = in_parallel(shape, starts, |_, start: usize| {
             let mut sums: Vec<_> = (0..channels).map(around).collect();
             let end = x.len().min(start + range(shape));
-            add_gradients(&mut sums, Parts::of_range(shape, start..end), x, dy);
+            add_gradients(&mut sums, Spans::of_range(shape, start..end), x, dy);
             sums.into_iter().map(SumsOf::finish).collect::<Vec<_>>()
         });
         let add = |c| partials.iter().fold(Sums::default(), |all, part| all.add(part[c]));
@@ -251,20 +247,20 @@ pub fn backward(
         let ranges = dx.chunks_mut(range(shape)).collect();
         in_parallel(shape, ranges, |task, dx: &mut [f32]| {
             let start = task * range(shape);
-            write_dx(&maps, Parts::of_range(shape, start..start + dx.len()), x, dy, dx);
+            write_dx(&maps, Spans::of_range(shape, start..start + dx.len()), x, dy, dx);
         });
         return sums;
     }
     let sums = in_parallel(shape, bands(shape, dx), |_, Band { channels, out }| {
-        let parts = |sample| Parts::of_band(shape, &channels, sample);
+        let spans = |sample| Spans::of_band(shape, &channels, sample);
         let mut sums: Vec<_> = channels.clone().map(around).collect();
         for sample in 0..out.len() {
-            add_gradients(&mut sums, parts(sample), x, dy);
+            add_gradients(&mut sums, spans(sample), x, dy);
         }
         let sums: Vec<_> = sums.into_iter().map(SumsOf::finish).collect();
         let maps: Vec<_> = channels.clone().zip(&sums).map(|(c, s)| map(c, s)).collect();
         for (sample, dx) in out.into_iter().enumerate() {
-            write_dx(&maps, parts(sample), x, dy, dx);
+            write_dx(&maps, spans(sample), x, dy, dx);
         }
         sums
     });

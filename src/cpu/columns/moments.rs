@@ -1,14 +1,15 @@
 //! Count, mean and Σ(x − mean)² of each column.
 
-use super::{Block, Matrix, RUN, add};
+use super::{Block, Matrix, STREAMS, add};
 use crate::Shape;
 use crate::cpu::accumulate::Moments;
 use multiversion::multiversion;
+use std::ops::Range;
 
 /// Rows that are summed about the same pivot.
 const ROWS_A_PIVOT: usize = 256;
 
-/// Count, mean and Σ(x − mean)² of columns.
+/// Count, mean and Σ(x − mean)² of columns. A row of each stream is in a sum in `f32`, which then moves on to `f64`.
 struct PartialMoments {
     count: f64,
     means: Vec<f64>,
@@ -17,19 +18,17 @@ struct PartialMoments {
 
 impl PartialMoments {
     fn of(x: &[f32], block: &Block) -> Self {
-        let (groups, rest) = block.dealt::<RUN>();
-        // The first pivot is the mean of a few rows.
+        let (groups, rest) = block.dealt::<STREAMS>();
+        // The first pivot is the mean of a few rows from all over the block.
         let mut few = MomentsOfColumns::about(block.row(x, block.rows.start).to_vec());
-        match groups.clone().next() {
-            Some(rows) => few.add(block.side_by_side(x, rows)),
-            None => rest.clone().for_each(|row| few.add([block.row(x, row)])),
-        }
+        few.add(block.side_by_side(x, scattered(&block.rows)));
         let mut moments = MomentsOfColumns::about(few.finish().pivots());
         groups.for_each(|rows| moments.add(block.side_by_side(x, rows)));
         rest.for_each(|row| moments.add([block.row(x, row)]));
         moments.finish()
     }
 
+    /// The means, rounded.
     fn pivots(&self) -> Vec<f32> {
         self.means.iter().map(|&mean| mean as f32).collect()
     }
@@ -46,6 +45,13 @@ impl PartialMoments {
         let (count, both) = (self.count, self.means.iter().zip(&self.m2s));
         both.map(move |(&mean, &m2)| Moments { count, mean, m2 })
     }
+}
+
+/// Rows at distances that are no multiple of an image's width, whatever that is: of eight equal parts of the block, one
+/// each, by the golden ratio. Of few rows some may be the same.
+fn scattered(rows: &Range<usize>) -> [usize; STREAMS] {
+    let into = |part: usize| part as f64 + (part as f64 * 0.618034).fract();
+    std::array::from_fn(|part| rows.start + (into(part) * rows.len() as f64) as usize / STREAMS)
 }
 
 #[multiversion(targets("x86_64+avx2"))]
@@ -139,10 +145,9 @@ fn about_means((sums, squares): (&mut [f64], &mut [f64]), pivots: &[f32], each: 
     }
 }
 
-/// Deviations of a few rows from the pivots, and their squares. By itself, and without `f64`, which would halve the
-/// columns of a vector.
+/// Deviations of a few rows from the pivots, and their squares. Without `f64`, which would halve the columns of a vector.
 #[multiversion(targets("x86_64+avx2"))]
-fn sum_deviations<const N: usize>(
+pub(super) fn sum_deviations<const N: usize>(
     x: [&[f32]; N],
     pivots: &[f32],
     sums: &mut [f32],

@@ -1,10 +1,15 @@
 //! Σdy and Σdy·(x − mean) of each column.
 
-use super::{Block, Matrix, PAGE, RUN, add};
+use super::{Block, Matrix, add};
 use crate::Shape;
 use crate::cpu::Saved;
 use crate::cpu::accumulate::Sums;
 use multiversion::multiversion;
+
+/// Rows that are summed in `f32` before the sums move on to `f64`.
+const RUN: usize = 8;
+/// From so many columns on, a page, four streams of x and of dy are better than two.
+const PAGE: usize = 1024;
 
 /// Σdy and Σdy·(x − mean) of columns.
 struct PartialSums {
@@ -82,9 +87,9 @@ impl<'v> SumsOfColumns<'v> {
     }
 }
 
-/// Adds gradients of a few rows, and their products with deviations, likewise.
+/// Adds gradients of a few rows, and their products with deviations from the means.
 #[multiversion(targets("x86_64+avx2"))]
-fn add_gradients<const N: usize>(
+pub(super) fn add_gradients<const N: usize>(
     x: [&[f32]; N],
     dy: [&[f32]; N],
     means: &[f32],

@@ -1,17 +1,14 @@
-//! y and dx. Streams take turns of a few values each.
+//! y and dx. Streams take turns of a few values each: what is known of their columns is still in the nearest cache when
+//! it is the next one's.
 
 use super::Matrix;
 use crate::Shape;
 use crate::cpu::in_parallel;
-use crate::cpu::maps::{Differentiate, Normalize};
+use crate::cpu::maps::{Differentiate, NORMALIZED, Normalize, TURN};
 use multiversion::multiversion;
 
-/// Streams each of x and y.
-const NORMALIZED: usize = 4;
 /// Streams each of x, dy and dx.
 const DIFFERENTIATED: usize = 2;
-/// Values of a turn: what is known of their columns is still in the nearest cache for the next stream's.
-const TURN: usize = 128;
 
 /// Neighbouring values of a row.
 struct Turn {
@@ -75,7 +72,13 @@ pub fn normalize(shape: Shape, x: &[f32], y: &mut [f32], maps: &Normalize) {
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn normalize_range(x: &[f32], y: &mut [f32], mean: &[f32], scale: &[f32], shift: &[f32]) {
+pub(super) fn normalize_range(
+    x: &[f32],
+    y: &mut [f32],
+    mean: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+) {
     let all = Turns::over(y.len(), mean.len(), NORMALIZED);
     for turns in all {
         for Turn { value, column, count } in turns {
@@ -102,7 +105,7 @@ pub fn differentiate(shape: Shape, x: &[f32], dy: &[f32], dx: &mut [f32], maps: 
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn differentiate_range(
+pub(super) fn differentiate_range(
     x: &[f32],
     dy: &[f32],
     dx: &mut [f32],
