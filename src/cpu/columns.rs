@@ -2,7 +2,7 @@
 //! takes the time is how memory is read. Rows are dealt to a few *streams*, each of which has some that are neighbours:
 //! several are fetched ahead as well as one. Of sums one row of each is taken at a time, so that they stay in registers,
 //! and what is known of a column is loaded once for all. Neighbouring rows, of less than a page, side by side would be
-//! one stream, out of order.
+//! one stream, out of order (`docs/cpu.md` of the repository has the figures).
 
 mod moments;
 mod sums;

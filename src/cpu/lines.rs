@@ -82,19 +82,10 @@ impl Spans {
     /// Of some channels in a sample, counted from the first of these.
     fn of_band(shape: Shape, channels: &Range<usize>, sample: usize) -> Self {
         let (all, inner) = (shape.channels() as usize, shape.inner() as usize);
-        let [start, end] =
+        let [first, end] =
             [channels.start, channels.end].map(|channel| (sample * all + channel) * inner);
-        let (origin, first) = (start, start);
-        Self {
-            channels: channels.len(),
-            inner,
-            most: inner,
-            origin,
-            end,
-            first,
-            channel: 0,
-            into: 0,
-        }
+        let (channels, channel, into) = (channels.len(), 0, 0);
+        Self { channels, inner, most: inner, origin: first, end, first, channel, into }
     }
 
     /// Of a range that is dealt to streams, which take turns.
