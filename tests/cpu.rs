@@ -183,6 +183,27 @@ fn a_border_of_each_line_does_not_spoil_the_variance() {
     }
 }
 
+/// Roundings of a sum of equal values all go the same way: in `f32` alone they would show after a few hundred.
+#[test]
+fn long_sums_do_not_drift() {
+    for shape in [
+        Shape::channels_last(200_000, 3),
+        Shape::channels_last(100_000, 40),
+        Shape::channels_last(5_000, 1_100),
+        Shape::ncl(64, 40, 784),
+        Shape::ncl(8, 3, 40_000),
+    ] {
+        let elements = shape.elements() as usize;
+        let x = Random(3).normals(elements, 0.0);
+        let dy = vec![0.1f32; elements];
+        let (mut y, affine) = (vec![0.0; elements], AffineParams::default());
+        let saved = cpu::training(shape, &x, &mut y, 1e-5, affine);
+        let gradients = cpu::backward(shape, &x, &dy, &mut y, &saved, affine);
+        let want = vec![0.1f32 as f64 * shape.count() as f64; shape.channels() as usize];
+        assert_close(&format!("dbeta of {shape}"), &gradients.dbeta, &want, 0.0, 2e-7);
+    }
+}
+
 /// The order of all sums depends on the shape alone.
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {

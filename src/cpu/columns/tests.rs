@@ -1,6 +1,6 @@
 use super::moments::sum_deviations;
 use super::sums::add_gradients;
-use super::write::{differentiate_range, normalize_range};
+use super::write::{Turn, Turns, differentiate_range, normalize_range};
 
 /// Values that no sum of is exact.
 fn values(count: usize, seed: usize) -> Vec<f32> {
@@ -59,4 +59,18 @@ fn each_value_is_written_once() {
         assert_eq!(bits(&y), bits(&(0..count).map(want_y).collect::<Vec<_>>()), "{columns}");
         assert_eq!(bits(&dx), bits(&(0..count).map(want_dx).collect::<Vec<_>>()), "{columns}");
     }
+}
+
+#[test]
+fn streams_take_turns_row_by_row() {
+    // Eight rows of 300 columns, and 7 values: two streams of four rows each.
+    let [streams, left] = Turns::over(8 * 300 + 7, 300, 2);
+    let turns = |turns: Turns| -> Vec<_> {
+        turns.map(|Turn { value, column, count }| (value, column, count)).collect()
+    };
+    let first = [(0, 0, 128), (1_200, 0, 128), (128, 128, 128), (1_328, 128, 128), (256, 256, 44)];
+    let of_streams = turns(streams);
+    assert_eq!(of_streams[..5], first);
+    assert_eq!(of_streams.last(), Some(&(2_356, 256, 44)));
+    assert_eq!(turns(left), [(2_400, 0, 7)]);
 }

@@ -11,14 +11,14 @@ use multiversion::multiversion;
 const DIFFERENTIATED: usize = 2;
 
 /// Neighbouring values of a row.
-struct Turn {
-    value: usize,
-    column: usize,
-    count: usize,
+pub(super) struct Turn {
+    pub value: usize,
+    pub column: usize,
+    pub count: usize,
 }
 
 /// The turns of streams that are equally long, one after the other in memory.
-struct Turns {
+pub(super) struct Turns {
     columns: usize,
     start: usize,
     streams: usize,
@@ -35,7 +35,7 @@ impl Turns {
     }
 
     /// Of so many streams of whole rows, and of what is left, in order.
-    fn over(values: usize, columns: usize, streams: usize) -> [Self; 2] {
+    pub fn over(values: usize, columns: usize, streams: usize) -> [Self; 2] {
         let each = values / (streams * columns) * columns;
         let left = streams * each;
         [Self::new(columns, 0, streams, each), Self::new(columns, left, 1, values - left)]
