@@ -7,6 +7,9 @@
 //! Vectors are those of AVX2 where the processor has it, and else those that the program is compiled
 //! for, which changes no bit of a result.
 
+// What functions marked as `multiversion` call in their loops is always inlined: by itself it would not have their
+// vectors.
+
 mod accumulate;
 mod columns;
 mod lines;
