@@ -65,6 +65,10 @@ pub struct AffineGradients {
 
 /// Tasks that a tensor is cut into, about: more than cores, and always the same.
 const TASKS: usize = 64;
+/// Streams each of x and y that take turns where y is written, each in order: more are too many.
+const NORMALIZED: usize = 4;
+/// Values that are taken of a stream at a time.
+const TURN: usize = 128;
 /// Elements up to which waking other threads takes longer than the work.
 const FEW: u64 = 1 << 15;
 

@@ -1,8 +1,8 @@
 //! Channels first: a channel's values are *segments*, `inner` neighbours in each sample.
 
 use super::accumulate::{Moments, MomentsOf, Sums, SumsOf};
-use super::maps::{Affine, InputGradient, NORMALIZED, TURN};
-use super::{Saved, TASKS, in_parallel, threads};
+use super::maps::{Affine, InputGradient};
+use super::{NORMALIZED, Saved, TASKS, TURN, in_parallel, threads};
 use crate::Shape;
 use multiversion::multiversion;
 use std::ops::Range;

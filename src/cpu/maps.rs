@@ -7,11 +7,6 @@ use super::accumulate::{Moments, Sums, taken};
 use super::{AffineParams, Saved};
 use crate::Shape;
 
-/// Streams each of x and y that take turns where y is written, each in order: more are too many.
-pub const NORMALIZED: usize = 4;
-/// Values that are taken of a stream at a time.
-pub const TURN: usize = 128;
-
 /// y = (x − mean)·scale + shift, of all channels. The mean is rounded; what that took from it is in the
 /// shift.
 #[derive(Default)]

@@ -3,8 +3,8 @@
 
 use super::Matrix;
 use crate::Shape;
-use crate::cpu::in_parallel;
-use crate::cpu::maps::{Differentiate, NORMALIZED, Normalize, TURN};
+use crate::cpu::maps::{Differentiate, Normalize};
+use crate::cpu::{NORMALIZED, TURN, in_parallel};
 use multiversion::multiversion;
 
 /// Streams each of x, dy and dx.
@@ -79,8 +79,7 @@ pub(super) fn normalize_range(
     scale: &[f32],
     shift: &[f32],
 ) {
-    let all = Turns::over(y.len(), mean.len(), NORMALIZED);
-    for turns in all {
+    for turns in Turns::over(y.len(), mean.len(), NORMALIZED) {
         for Turn { value, column, count } in turns {
             let (x, y) = (&x[value..][..count], &mut y[value..][..count]);
             let mean = &mean[column..][..count];
@@ -114,8 +113,7 @@ pub(super) fn differentiate_range(
     offset: &[f32],
     slope: &[f32],
 ) {
-    let all = Turns::over(dx.len(), mean.len(), DIFFERENTIATED);
-    for turns in all {
+    for turns in Turns::over(dx.len(), mean.len(), DIFFERENTIATED) {
         for Turn { value, column, count } in turns {
             let (x, dy) = (&x[value..][..count], &dy[value..][..count]);
             let dx = &mut dx[value..][..count];
