@@ -290,8 +290,13 @@ impl Plan {
             let walks = Walks { across, owned: owned(kernel), walk, lanes, turns };
             geometry.splits(adapter, kernel, &walks)
         };
+        // No workgroup is without work: lavapipe runs its loops all the same, with all lanes off, and what Mesa 25.2
+        // makes of some of these then loads from nowhere, which ends the process.
+        let splits_of =
+            |kernel, piece: &Piece| splits(kernel).min(geometry.units(piece, lanes)).max(1);
         let elementwise = request.is_elementwise();
-        let first_splits = splits(request.kernels(Path::Split)[0]);
+        let first_kernel = request.kernels(Path::Split)[0];
+        let first_splits = splits(first_kernel);
         let path = match on_chip {
             Some(_) => Path::OnChip,
             None if first_splits == 1
@@ -320,8 +325,17 @@ impl Plan {
             plan.pieces.clear();
             return Ok(plan);
         }
+        // Where the partials of each turn start, whose pieces are equally long, and where those of the last end.
+        let mut first_slots = vec![0; turns as usize + 1];
         if path == Path::Split && !elementwise {
-            plan.slots = (first_splits * turns * geometry.partials_a_split()) as u32;
+            for piece in &plan.pieces {
+                first_slots[piece.turn as usize + 1] =
+                    splits_of(first_kernel, piece) * geometry.partials_a_split();
+            }
+            for turn in 0..turns as usize {
+                first_slots[turn + 1] += first_slots[turn];
+            }
+            plan.slots = first_slots[turns as usize] as u32;
         }
         for &kernel in request.kernels(path) {
             for (index, piece) in plan.pieces.iter().enumerate() {
@@ -330,10 +344,13 @@ impl Plan {
                     continue;
                 }
                 let splits = match path {
-                    Path::Split if !merges_only => splits(kernel),
+                    Path::Split if !merges_only => splits_of(kernel, piece),
                     _ => 1,
                 };
-                let params = geometry.params(kernel, piece, lanes, splits, plan.slots);
+                let first_slot = first_slots[piece.turn as usize] as u32;
+                let slots = plan.slots;
+                let params =
+                    Params { first_slot, slots, ..geometry.params(kernel, piece, lanes, splits) };
                 let across = geometry.across(piece);
                 let total = geometry.workgroups(kernel, across, owned(kernel), splits);
                 let workgroups = grid(total, adapter.max_workgroups)?;

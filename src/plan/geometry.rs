@@ -165,6 +165,11 @@ impl Geometry {
         }
     }
 
+    /// What the splits of a channel in a piece share out.
+    pub fn units(&self, piece: &Piece, lanes: u32) -> u64 {
+        self.walk(piece).div_ceil(lanes as u64 * self.unit())
+    }
+
     /// Workgroup size and lanes. Workgroups are full, whatever there is to do: see
     /// [`Adapter::narrowest_workgroup`].
     pub fn workgroup(&self, adapter: &Adapter, quads: u64, walk: u64) -> (u32, u32) {
@@ -313,9 +318,7 @@ impl Geometry {
         piece: &Piece,
         lanes: u32,
         splits: u64,
-        slots: u32,
     ) -> Params {
-        let units = self.walk(piece).div_ceil(lanes as u64 * self.unit());
         let step = 4 * lanes as u64;
         // A piece of several samples has all of each; one of a single sample never comes to a second row.
         // What the parameter block counts lies within one binding, so it fits 32 bits.
@@ -330,10 +333,8 @@ impl Geometry {
             first_channel: piece.first_channel as u32,
             row_stride: row_stride(self.shape.channels()) as u32,
             lanes,
-            units: units as u32,
+            units: self.units(piece, lanes) as u32,
             splits: splits as u32,
-            first_slot: (piece.turn * splits * self.partials_a_split()) as u32,
-            slots,
             group: self.group(kernel) as u32,
             channel_step: if self.interleaved { 1 } else { self.inner as u32 },
             column_step: if self.interleaved { self.channels as u32 } else { 1 },

@@ -146,6 +146,8 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
             assert_eq!(p.units as u64, walk.div_ceil(unit(step)), "{shape} {request:?}: {step:?}");
             // Evenly, however many neighbours one takes together; in 32 bits.
             assert!(p.splits < 1 << 16, "{shape} {request:?}: {step:?}");
+            // And none is empty.
+            assert!(p.splits <= p.units, "{shape} {request:?}: {step:?}");
             for split in 0..=p.splits {
                 let even = split as u64 * p.units as u64 / p.splits as u64;
                 assert_eq!(split_start(&p, split) as u64, even, "{shape}: {step:?}");

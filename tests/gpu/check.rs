@@ -35,6 +35,11 @@ impl<'a> Layers<'a> {
         Self { slack: 1.6, ..self }
     }
 
+    /// What plans are made for.
+    pub fn adapter(&self) -> Adapter {
+        self.adapter
+    }
+
     fn layer(&self, descriptor: &BatchNormDescriptor) -> &'static BatchNorm {
         let mut compiled = self.compiled.borrow_mut();
         if let Some((_, bn)) = compiled.iter().find(|(d, _)| d == descriptor) {

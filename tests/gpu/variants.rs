@@ -4,7 +4,7 @@ use crate::cases::{Case, SOME, Weighting, fused_cases, plain_cases};
 use crate::check::Layers;
 use crate::child;
 use crate::device;
-use wgpu_batchnorm::plan::Adapter;
+use wgpu_batchnorm::plan::{Adapter, Mapping, Pass, Plan, Request};
 use wgpu_batchnorm::{BatchNormDescriptor, Element, Shape, wgpu};
 
 /// As the adapter plans them.
@@ -163,6 +163,49 @@ fn tensors_beyond_one_binding_agree() {
     // Of several channels a quad, and of lines.
     swept.check(&Case::new(Shape::channels_last(2_080, 12)));
     swept.check(&Case::new(Shape::ncl(130, 64, 5)));
+}
+
+/// Dispatches whose grids have workgroups beyond the last, which have nothing to do: lavapipe runs their loops all the
+/// same, with all lanes off.
+#[test]
+fn grids_of_two_dimensions_agree() {
+    let Some(context) = device::context() else { return };
+    let cases = [
+        (Mapping::Rows, Shape::ncl(17, 53, 100), 23),
+        (Mapping::Columns, Shape::channels_last(9_001, 12), 12),
+        (Mapping::Lines, Shape::ncl(8, 600, 132), 16),
+        (Mapping::Lines, Shape::ncl(1, 2_008, 1_003), 45),
+        (Mapping::Runs, Shape::ncl(8, 1_040, 49), 16),
+        (Mapping::Strips, Shape::channels_last(36_992, 32), 16),
+        (Mapping::Tiles, Shape::ncl(17, 53, 500), 16),
+    ];
+    for (mapping, shape, most) in cases {
+        let walked = matches!(mapping, Mapping::Rows | Mapping::Columns);
+        let tiles_from = if walked { u64::MAX } else { 0 };
+        let limited = |max_workgroups| {
+            let cores = 4;
+            Layers::new(context, |adapter| Adapter {
+                is_cpu: true,
+                cores,
+                tiles_from,
+                max_workgroups,
+                ..adapter
+            })
+        };
+        // Workgroups of each dispatch.
+        let dispatched = |most| {
+            let adapter = limited(most).adapter();
+            let plans = [Pass::Training, Pass::Inference, Pass::Backward]
+                .map(|pass| Plan::new(&adapter, shape, &Request::new(pass, &[])).expect("a plan"));
+            assert!(plans.iter().all(|plan| plan.mapping == mapping), "{shape}");
+            let steps = plans.into_iter().flat_map(|plan| plan.steps);
+            steps.map(|step| step.workgroups[0] * step.workgroups[1]).collect::<Vec<_>>()
+        };
+        let (have, need) = (dispatched(most), dispatched(u32::MAX));
+        println!("{mapping:?} {shape} {have:?} {need:?}");
+        assert_ne!(have, need, "{shape}");
+        limited(most).check(&Case::new(shape));
+    }
 }
 
 /// What a software adapter loads and stores value by value, so many for an invocation that lavapipe would end its loops
