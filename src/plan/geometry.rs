@@ -312,13 +312,7 @@ impl Geometry {
         outer * self.inner + piece.start % self.inner.max(1)
     }
 
-    pub fn params(
-        &self,
-        kernel: Kernel,
-        piece: &Piece,
-        lanes: u32,
-        splits: u64,
-    ) -> Params {
+    pub fn params(&self, kernel: Kernel, piece: &Piece, lanes: u32, splits: u64) -> Params {
         let step = 4 * lanes as u64;
         // A piece of several samples has all of each; one of a single sample never comes to a second row.
         // What the parameter block counts lies within one binding, so it fits 32 bits.
