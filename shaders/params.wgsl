@@ -123,8 +123,9 @@ fn has(flag: u32) -> bool {
     return (params.flags & flag) != 0u;
 }
 
-// The first unit of a split. Each has as many as any other, or one more, and those with more are spread evenly: so do
-// neighbours have as much work as other neighbours, whose workgroups a software adapter gives to another core.
+// The first unit of a split. Each has as many as any other, or one more, and none is empty. Those with more are spread
+// evenly: so do neighbours have as much work as other neighbours, whose workgroups a software adapter gives to another
+// core.
 fn split_start(split: u32) -> u32 {
     return split * (params.units / params.splits) + split * (params.units % params.splits) / params.splits;
 }

@@ -47,11 +47,6 @@ fn exists(b: Band) -> bool {
     return b.split < params.splits;
 }
 
-// A piece may have fewer samples than splits.
-fn is_empty(b: Band) -> bool {
-    return b.first_sample >= b.end_sample;
-}
-
 // Of a band that threads share.
 fn channels_of(b: Band) -> u32 {
     return min(params.group, params.channels - b.channel);

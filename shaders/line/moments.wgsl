@@ -81,9 +81,6 @@ fn with_moved_pivot(m: Moments, a: u32, b: u32, may_step: bool) -> Moments {
 // than those that it is right for.
 fn moments_of(b: Band, channel: u32) -> Moments {
     var total = Moments();
-    if is_empty(b) {
-        return total;
-    }
     var c = cursor(b, channel);
     total.pivot = start_pivot(b, channel);
     var done = 0u;

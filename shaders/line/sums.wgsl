@@ -65,9 +65,6 @@ fn sum_sample(b: Band, sample: u32, thread: u32) {
 
 // Leaves what `sums_of` has.
 fn sum_gradients(b: Band, thread: u32) {
-    if is_empty(b) {
-        return;
-    }
     let step = max(SEGMENTS_A_PART / segments_a_line(), 1u);
     var n = b.first_sample;
     loop {

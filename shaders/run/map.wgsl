@@ -58,11 +58,6 @@ fn exists(r: Run) -> bool {
     return r.split < params.splits;
 }
 
-// A piece may have fewer samples than splits.
-fn is_empty(r: Run) -> bool {
-    return r.first_sample >= r.end_sample;
-}
-
 // Of the run's channel `k`.
 fn place(r: Run, k: u32) -> Place {
     return place_of(r.channel + k, r.split);

@@ -115,9 +115,6 @@ fn join_parts(r: Run, first: u32, end: u32) {
 // Leaves them in `all_moments`. A part has no more lines than those before it: as many as are about a pivot that
 // is not theirs are no more than those that it is right for.
 fn sum_moments(r: Run) {
-    if is_empty(r) {
-        return;
-    }
     for (var k = 0u; k < r.channels; k++) {
         pivots[k] = start_pivot(r, k);
     }

@@ -78,9 +78,6 @@ fn sum_lines(r: Run, sample: u32) {
 
 // Leaves what `sums_of` has.
 fn sum_gradients(r: Run) {
-    if is_empty(r) {
-        return;
-    }
     let step = lines_a_part();
     var n = r.first_sample;
     loop {

@@ -82,9 +82,6 @@ fn move_pivots(w: Strip, first: u32, end: u32) {
 // Leaves pivot, sum and squares of every column of the thread. A part has no more rows than those before it: as
 // many as are about a pivot that is not theirs are no more than those that it is right for.
 fn sum_moments(w: Strip) {
-    if w.first_row == w.end_row {
-        return;
-    }
     start_pivots(w);
     for (var row = w.first_row; row < w.end_row; ) {
         let end = min(row + clamp(row - w.first_row, ROWS_OF_FIRST_PART, ROWS_A_PART), w.end_row);
