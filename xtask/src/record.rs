@@ -145,10 +145,27 @@ impl Record {
     fn get(&self, case: &Case) -> Option<&Measured> {
         self.of.get(case)
     }
+
+    /// Fractions of the ceiling of a pass, where tensors are large.
+    fn fractions(&self, pass: &str, of: impl Fn(&Case) -> bool) -> Vec<f64> {
+        let cases = self.cases.iter();
+        let cases = cases.filter(|case| case.pass == pass && case.elements() >= LARGE && of(case));
+        cases.filter_map(|case| self.of[case].fraction).collect()
+    }
+
+    /// All of those in a line.
+    fn of_the_ceiling(&self, pass: &str) -> String {
+        let all = self.fractions(pass, |_| true);
+        let reach = all.iter().filter(|&&fraction| fraction >= GOAL).count();
+        let reach = format!("{reach} of {}", all.len());
+        format!("{pass:40}{:8.2}{:8.2}{reach:>12}\n", median(&all), least(&all))
+    }
 }
 
 struct Records {
     own: Record,
+    /// On other versions of Mesa, by name.
+    others: Vec<(&'static str, Record)>,
     pytorch: Record,
     burn: Record,
 }
@@ -157,6 +174,10 @@ impl Records {
     fn read() -> Result<Self, String> {
         Ok(Self {
             own: Record::read("lavapipe.csv")?,
+            others: vec![
+                ("Mesa 25.2", Record::read("lavapipe-mesa-25.2.csv")?),
+                ("Mesa 26.2", Record::read("lavapipe-mesa-26.2.csv")?),
+            ],
             pytorch: Record::read("pytorch-cpu.csv")?,
             burn: Record::read("burn-lavapipe.csv")?,
         })
@@ -164,9 +185,10 @@ impl Records {
 
     fn report(&self) -> String {
         format!(
-            "{}\n{}\n{}\n{}",
+            "{}\n{}\n{}\n{}\n{}",
             self.table(),
             self.ceiling(),
+            self.other_ceilings(),
             self.over_burn(),
             self.over_pytorch()
         )
@@ -192,13 +214,6 @@ impl Records {
         text
     }
 
-    /// Fractions of the ceiling of a pass, where tensors are large.
-    fn fractions(&self, pass: &str, of: impl Fn(&Case) -> bool) -> Vec<f64> {
-        let cases = self.own.cases.iter();
-        let cases = cases.filter(|case| case.pass == pass && case.elements() >= LARGE && of(case));
-        cases.filter_map(|case| self.own.of[case].fraction).collect()
-    }
-
     fn ceiling(&self) -> String {
         type Group = (&'static str, fn(&Case) -> bool);
         const GROUPS: [Group; 5] = [
@@ -210,17 +225,22 @@ impl Records {
             ("first, maps of 7², 512", |c| c.layout == "first" && c.extents[1..] == [512, 49]),
             ("first, larger maps", |c| c.layout == "first" && c.extents[2] != 49),
         ];
-        let mut text =
-            format!("{:40}{:>8}{:>8}{:>12}\n", "of the ceiling", "median", "lowest", "reach 0.90");
+        let mut text = ceiling_head("of the ceiling");
         for pass in PASSES {
-            let all = self.fractions(pass, |_| true);
-            let reach = all.iter().filter(|&&fraction| fraction >= GOAL).count();
-            let reach = format!("{reach} of {}", all.len());
-            text += &format!("{pass:40}{:8.2}{:8.2}{reach:>12}\n", median(&all), least(&all));
+            text += &self.own.of_the_ceiling(pass);
             for (name, of) in GROUPS {
-                let some = self.fractions(pass, of);
+                let some = self.own.fractions(pass, of);
                 text += &format!("  {name:38}{:8.2}{:8.2}\n", median(&some), least(&some));
             }
+        }
+        text
+    }
+
+    fn other_ceilings(&self) -> String {
+        let mut text = String::new();
+        for (name, record) in &self.others {
+            text += &ceiling_head(&format!("of the ceiling, {name}"));
+            PASSES.iter().for_each(|pass| text += &record.of_the_ceiling(pass));
         }
         text
     }
@@ -278,6 +298,10 @@ impl Records {
         }
         text
     }
+}
+
+fn ceiling_head(name: &str) -> String {
+    format!("{name:40}{:>8}{:>8}{:>12}\n", "median", "lowest", "reach 0.90")
 }
 
 /// The least of each time of several runs; fractions of the ceiling are the median of the runs' own, since least
