@@ -290,10 +290,9 @@ impl Plan {
             let walks = Walks { across, owned: owned(kernel), walk, lanes, turns };
             geometry.splits(adapter, kernel, &walks)
         };
-        // No workgroup is without work: lavapipe runs its loops all the same, with all lanes off, and what Mesa 25.2
-        // makes of some of these then loads from nowhere, which ends the process.
-        let splits_of =
-            |kernel, piece: &Piece| splits(kernel).min(geometry.units(piece, lanes)).max(1);
+        // No split is without work: lavapipe runs its loops all the same, with all lanes off, and what Mesa 25.2 makes
+        // of some of these then loads from nowhere, which ends the process.
+        let splits_of = |kernel, piece: &Piece| splits(kernel).min(geometry.units(piece, lanes));
         let elementwise = request.is_elementwise();
         let first_kernel = request.kernels(Path::Split)[0];
         let first_splits = splits(first_kernel);

@@ -76,7 +76,7 @@ fn no_memory_is_an_error() {
     };
     let large = context.zeros(256 * MIB);
     if large.is_ok() {
-        // As with Mesa 25.2 and later.
+        // As with Mesa 25.0 and later.
         assert!(allow_to_grow(None));
         return child::answer("skipped: the driver's memory is not limited so");
     }

@@ -166,10 +166,16 @@ fn tensors_beyond_one_binding_agree() {
 }
 
 /// Dispatches whose grids have workgroups beyond the last, which have nothing to do: lavapipe runs their loops all the
-/// same, with all lanes off.
+/// same, with all lanes off. Which shapes have such grids depends on the width of vectors.
 #[test]
 fn grids_of_two_dimensions_agree() {
+    const SUBGROUP: u32 = 8;
     let Some(context) = device::context() else { return };
+    let adapter = Layers::new(context, |adapter| adapter).adapter();
+    if adapter.is_cpu && adapter.subgroup > SUBGROUP {
+        println!("skipped: the vectors of {} are wider", context.adapter_info().name);
+        return;
+    }
     let cases = [
         (Mapping::Rows, Shape::ncl(17, 53, 100), 23),
         (Mapping::Columns, Shape::channels_last(9_001, 12), 12),
@@ -183,10 +189,11 @@ fn grids_of_two_dimensions_agree() {
         let walked = matches!(mapping, Mapping::Rows | Mapping::Columns);
         let tiles_from = if walked { u64::MAX } else { 0 };
         let limited = |max_workgroups| {
-            let cores = 4;
+            let (subgroup, cores) = (SUBGROUP, 4);
             Layers::new(context, |adapter| Adapter {
                 is_cpu: true,
                 cores,
+                subgroup,
                 tiles_from,
                 max_workgroups,
                 ..adapter
@@ -202,7 +209,6 @@ fn grids_of_two_dimensions_agree() {
             steps.map(|step| step.workgroups[0] * step.workgroups[1]).collect::<Vec<_>>()
         };
         let (have, need) = (dispatched(most), dispatched(u32::MAX));
-        println!("{mapping:?} {shape} {have:?} {need:?}");
         assert_ne!(have, need, "{shape}");
         limited(most).check(&Case::new(shape));
     }
