@@ -74,6 +74,8 @@ fn no_memory_is_an_error() {
         child::answer(format!("{what}: {error}").replace('\n', " "));
         assert_works(context);
     };
+    let host = Vec::<u8>::new().try_reserve_exact(1024 * MIB as usize);
+    host.expect_err("the process is limited");
     let large = context.zeros(256 * MIB);
     if large.is_ok() {
         // As with Mesa 25.0 and later.
