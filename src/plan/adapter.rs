@@ -5,9 +5,11 @@ use crate::Element;
 /// Workgroup memory of the largest reduction: a count and three vectors.
 pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 
-/// Cores that plans tell apart: those for four are for fewer, too, and lavapipe has no more threads than the most
-/// (Mesa 22.3).
+/// Cores that there is work for at least; and of which each has as much at least, where what is shared out is little
+/// enough to be so.
 const MIN_CORES: u32 = 4;
+const MIN_EVEN_CORES: u32 = 2;
+/// Cores that plans tell apart: lavapipe has no more threads (Mesa 22.3).
 const MAX_CORES: u32 = 32;
 
 /// What of an adapter the plan depends on, and, of `exact_f16`, the kernels.
@@ -15,7 +17,7 @@ const MAX_CORES: u32 = 32;
 pub struct Adapter {
     /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.
     pub is_cpu: bool,
-    /// Cores that a software adapter runs on; of no account on a GPU. Up to four have the same plans.
+    /// Cores that a software adapter runs on; of no account on a GPU. As many have the same plans.
     pub cores: u32,
     /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles. Smaller ones
     /// stay in the caches whatever the order, and the kernels for these take seconds to compile.
@@ -103,9 +105,14 @@ impl Adapter {
         if self.is_cpu { self.subgroup } else { 1 }
     }
 
-    /// Cores that work is shared out to: at least four, so that fewer have the same plans.
+    /// Cores that there is work for.
     pub(super) fn shared_cores(&self) -> u64 {
         self.cores.clamp(MIN_CORES, MAX_CORES) as u64
+    }
+
+    /// Cores of which each has as much work as any other. For more than there are each would merge more for nothing.
+    pub(super) fn even_cores(&self) -> u64 {
+        self.cores.clamp(MIN_EVEN_CORES, MAX_CORES) as u64
     }
 
     /// Workgroups from which on the adapter is busy, so that channels need not be split.

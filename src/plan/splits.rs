@@ -25,7 +25,13 @@ const MAX_RUN_SUMS: u64 = 64;
 const MIN_ROWS: u64 = 128;
 /// n² times as many rows of a strip or tile, for each partial of a split that is merged for a column, are split over
 /// about n workgroups.
-const ROWS_TO_SPLIT: u64 = 256;
+const ROWS_TO_SPLIT: u64 = 1024;
+/// Rows of a strip or tile, where all it does is write, that are split over one workgroup more: loading what normalises
+/// its columns is as much work as ten.
+const ROWS_TO_WRITE: u64 = 512;
+/// The same where cores would have less work than others, and where they would have none.
+const ROWS_TO_WRITE_EVENLY: u64 = 64;
+const FEWEST_ROWS_TO_WRITE: u64 = 16;
 /// Rows that a lane of columns has, where all it does is write and workgroups are enough: first it loads what
 /// normalises four channels.
 const MIN_WRITTEN: u64 = 32;
@@ -68,8 +74,7 @@ impl Geometry {
         let busy = adapter.enough_workgroups().div_ceil(groups);
         let most = match (self.elementwise, self.mapping(kernel)) {
             (_, Mapping::Runs) => return self.run_splits(adapter, kernel, walks, room / turns),
-            // A workgroup loads what it needs of each column once.
-            (true, Mapping::Tiles | Mapping::Strips) => walk / 64,
+            (true, Mapping::Tiles | Mapping::Strips) => written_splits(adapter, groups, walk),
             (true, Mapping::Lines) => {
                 (walk * self.inner / MIN_WRITE_SPLIT).max(busy).next_power_of_two()
             }
@@ -108,17 +113,16 @@ impl Geometry {
     /// As many as are fast of `groups` strips or tiles side by side, of `walk` rows. Each workgroup merges all partials
     /// of its columns, each of them as much work as a few rows, so that n splits together have n² times the work of one
     /// to merge: little of all, or no more than the rows of one split, where cores would have nothing to do. In the end
-    /// each core has as many workgroups; half of them, where a split leaves many partials.
+    /// each core has as many workgroups, unless a split leaves many partials.
     fn swept_splits(&self, adapter: &Adapter, groups: u64, walk: u64) -> u64 {
         let little = (walk / (ROWS_TO_SPLIT * self.merges)).isqrt();
         let most = (walk / (ROWS_A_MERGE * self.merges)).isqrt();
-        let cores = adapter.shared_cores();
-        let cores = if self.merges == 1 { cores } else { cores / 2 };
+        let cores = adapter.even_cores();
         let splits = cores.div_ceil(groups).min(most).max(little).max(1);
-        let is_few = self.merges == 1 || groups < adapter.shared_cores();
-        let even =
-            if is_few { splits.next_multiple_of(cores / gcd(cores, groups)) } else { splits };
-        if even <= most.max(FEW_SPLITS) { even } else { splits }
+        let is_few = self.merges == 1 || groups < cores;
+        let even = if is_few { evened(splits, cores, groups) } else { splits };
+        let most = if self.merges == 1 { most.max(FEW_SPLITS) } else { most };
+        if even <= most { even } else { splits }
     }
 
     /// As many as are fast of runs, where `room` splits have room for partials.
@@ -141,6 +145,20 @@ impl Geometry {
         };
         splits.clamp(1, walk.max(1))
     }
+}
+
+/// As many as are fast of `groups` strips or tiles side by side, of `walk` rows, where there is nothing to merge.
+fn written_splits(adapter: &Adapter, groups: u64, walk: u64) -> u64 {
+    let cores = adapter.even_cores();
+    let busy = cores.div_ceil(groups).min(walk / FEWEST_ROWS_TO_WRITE);
+    let splits = (walk / ROWS_TO_WRITE).max(busy).max(1);
+    let even = evened(splits, cores, groups);
+    if even <= walk / ROWS_TO_WRITE_EVENLY { even } else { splits }
+}
+
+/// So many splits, or as many more as give each core as many workgroups, of `groups` for each split.
+fn evened(splits: u64, cores: u64, groups: u64) -> u64 {
+    splits.next_multiple_of(cores / gcd(cores, groups))
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

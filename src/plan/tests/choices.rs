@@ -128,10 +128,10 @@ fn strips_are_for_rows_of_whole_pairs() {
     // More to merge than there are rows.
     assert_eq!(strips(Shape::ncl(64, 64, 9), 0), None);
     // A partial result of each column; and a GPU has another way to read in order.
-    assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 8);
+    assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 4);
     // Which are fewer where each column has its own to merge: of 16 short rows.
     assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 100), 0).slots, 16 * 2);
-    assert_eq!(plan(LAVAPIPE, Shape::nc(16_384, 1_000), 0).slots, 8);
+    assert_eq!(plan(LAVAPIPE, Shape::nc(16_384, 1_000), 0).slots, 4);
     assert_eq!(plan(GPU, Shape::nc(1_000, 64), 0).mapping, Mapping::Columns);
     // Vectors of another width have strips of another.
     let narrow = plan(Adapter { subgroup: 4, ..LAVAPIPE }, Shape::nc(1_000, 64), 0);
@@ -376,6 +376,31 @@ fn many_pieces_are_not_split() {
     };
     for (channels, mapping) in [(1_022, Mapping::Tiles), (1_024, Mapping::Strips)] {
         let splits = |rows| splits(rows, channels, mapping);
-        assert_eq!([splits(250), splits(250 * 50)], [4, 1]);
+        assert_eq!([splits(250), splits(250 * 50)], [2, 1]);
     }
+}
+
+/// Rows of a strip are split over as many cores as there are, of which each has as much work; rows that are only written
+/// by what they are, since nothing is merged.
+#[test]
+fn each_core_has_as_many_strips() {
+    let splits = |cores, pass, rows, channels| {
+        let adapter = Adapter { cores, ..LAVAPIPE };
+        let shape = Shape::channels_last(rows, channels);
+        let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
+        assert_eq!(plan.mapping, Mapping::Strips);
+        plan.steps[0].params.splits
+    };
+    let of_cores =
+        |pass, rows, channels| [1, 2, 3, 4, 6, 16].map(|cores| splits(cores, pass, rows, channels));
+    assert_eq!(of_cores(Pass::Training, 3_136, 2_048), [2, 2, 3, 4, 6, 16]);
+    assert_eq!(of_cores(Pass::Inference, 3_136, 2_048), [6, 6, 6, 8, 6, 16]);
+    // Of four strips there are enough for two cores and for four.
+    assert_eq!(of_cores(Pass::Training, 1_000, 4_096), [1, 1, 3, 1, 3, 4]);
+    assert_eq!(of_cores(Pass::Inference, 1_000, 4_096), [1, 1, 3, 1, 3, 4]);
+    // No more than there is work for.
+    assert_eq!(of_cores(Pass::Training, 200, 1_024), [2, 2, 3, 4, 5, 5]);
+    assert_eq!(of_cores(Pass::Inference, 40, 1_024), [2, 2, 2, 2, 2, 2]);
+    // Sixteen columns of each channel leave a partial result of their own, all of which each split merges.
+    assert_eq!(of_cores(Pass::Training, 1 << 16, 100), [2, 2, 3, 4, 5, 5]);
 }
