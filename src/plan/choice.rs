@@ -19,8 +19,8 @@ const LONGEST_ROW: u64 = 512;
 /// `PAIRS` of shaders/strip/map.wgsl, at most: pairs of quads that an invocation has of a strip's row. What it
 /// knows of more columns would not fit the first of the caches.
 pub(crate) const MAX_PAIRS: u64 = 32;
-/// The same where more are not in order either, or of a tensor of less than [`MANY_PAIRS_FROM`] times
-/// `Adapter::tiles_from` elements: twice as many take the compiler three times as long.
+/// The same of a tensor of less than [`MANY_PAIRS_FROM`] times `Adapter::tiles_from` elements: twice as many take the
+/// compiler three times as long.
 const USUAL_PAIRS: u64 = 16;
 const MANY_PAIRS_FROM: u64 = 8;
 /// Pairs from which on the loop around them is little of the work.
@@ -281,16 +281,12 @@ impl<'a> Question<'a> {
         (rows * inner * own).div_ceil(pairs)
     }
 
-    /// Pairs of an invocation in a strip's row, where it would have `whole` if that were the whole row: all of them,
-    /// so that memory is read in order, or enough of them for long stretches of it, or as many as are allowed.
+    /// Pairs of an invocation in a strip's row, where it would have `whole` if that were the whole row: as many as are
+    /// allowed, so that memory is read in order, or in long stretches of it.
     fn strip_pairs(&self, whole: u64) -> u64 {
-        let divides = |n: &u64| whole.is_multiple_of(*n);
         let many = self.elements() / MANY_PAIRS_FROM >= self.adapter.tiles_from;
-        if many && whole <= MAX_PAIRS {
-            return whole;
-        }
-        let long = if many { (USUAL_PAIRS..=MAX_PAIRS).find(divides) } else { None };
-        long.or_else(|| (1..=USUAL_PAIRS).rev().find(divides)).unwrap_or(1)
+        let most = if many { MAX_PAIRS } else { USUAL_PAIRS };
+        (1..=most).rev().find(|&n| whole.is_multiple_of(n)).unwrap_or(1)
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where

@@ -100,7 +100,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nc(1_024, 1_000), 0), Some((1_024, 1, 16)));
     assert_eq!(strips(Shape::nc(4_096, 100), 0), Some((1_024, 4, 7)));
     assert_eq!(strips(Shape::nc(1 << 15, 7), 0), Some((1_024, 32, 4)));
-    assert_eq!(strips(Shape::nc(5_000, 1_001), 0), Some((625, 8, 18)));
+    assert_eq!(strips(Shape::nc(5_000, 1_001), 0), Some((625, 8, 21)));
     assert_eq!(strips(Shape::ncl(1_000, 40, 5), 0), Some((1_000, 5, 4)));
     assert_eq!(
         [strips(Shape::nc(67, 56), 0), strips(Shape::nc(67, 72), 0)],
@@ -111,7 +111,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::ncl(1_000, 64, 8), 0), Some((1_000, 8, 8)));
     // Pieces of longer ones, that are long themselves.
     assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 20)));
-    assert_eq!(strips(Shape::nc(64, 4_096), 0), Some((64, 1, 16)));
+    assert_eq!(strips(Shape::nc(64, 4_096), 0), Some((64, 1, 32)));
     assert_eq!(strips(Shape::nc(256, 2_368), 0), Some((64, 4, 4)));
     // Where compiling takes longer than a few steps, up to sixteen.
     assert_eq!(plan(LARGE, Shape::nc(1_024, 1_280), 0).pairs, 10);
@@ -396,8 +396,8 @@ fn each_core_has_as_many_strips() {
     assert_eq!(of_cores(Pass::Training, 3_136, 2_048), [2, 2, 3, 4, 6, 16]);
     assert_eq!(of_cores(Pass::Inference, 3_136, 2_048), [6, 6, 6, 8, 6, 16]);
     // Of four strips there are enough for two cores and for four.
-    assert_eq!(of_cores(Pass::Training, 1_000, 4_096), [1, 1, 3, 1, 3, 4]);
-    assert_eq!(of_cores(Pass::Inference, 1_000, 4_096), [1, 1, 3, 1, 3, 4]);
+    assert_eq!(of_cores(Pass::Training, 1_000, 8_192), [1, 1, 3, 1, 3, 4]);
+    assert_eq!(of_cores(Pass::Inference, 1_000, 8_192), [1, 1, 3, 1, 3, 4]);
     // No more than there is work for.
     assert_eq!(of_cores(Pass::Training, 200, 1_024), [2, 2, 3, 4, 5, 5]);
     assert_eq!(of_cores(Pass::Inference, 40, 1_024), [2, 2, 2, 2, 2, 2]);
