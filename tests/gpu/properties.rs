@@ -3,14 +3,15 @@
 //!
 //! `PROPTEST_CASES` sets how many cases are tried; 50,000 take a quarter of an hour on two cores.
 
-use crate::cases::{Case, Random};
+use crate::cases::{ACTIVATIONS, Case, Random, Weighting};
 use crate::check::Layers;
 use crate::device;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::{
-    BatchNorm, BatchNormDescriptor, Context, Momentum, RunningVariance, Shape, State, Training,
+    Activation, BatchNorm, BatchNormDescriptor, Context, Element, Momentum, RunningVariance, Shape,
+    State, Training,
 };
 
 /// Shapes of up to 20,000 elements, more of them small, with a batch of two values at least.
@@ -57,6 +58,28 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
+/// The same, and all that may be fused, in any combination.
+fn fused_cases() -> impl Strategy<Value = Case> {
+    let element = prop_oneof![Just(Element::F32), Just(Element::F16), Just(Element::BF16)];
+    let activation = (0..=ACTIVATIONS.len())
+        .prop_map(|k| ACTIVATIONS.get(k).copied().unwrap_or(Activation::Identity));
+    let weights = prop_oneof![
+        2 => Just(Weighting::Nothing),
+        1 => Just(Weighting::Outer),
+        1 => Just(Weighting::Position),
+    ];
+    let switches = any::<[bool; 3]>();
+    (cases(), element, activation, weights, switches).prop_map(
+        |(case, element, activation, weights, [residual, in_place, renormalize])| {
+            let descriptor =
+                BatchNormDescriptor { element, activation, renormalize, ..case.descriptor };
+            // Numbers of 16 bits far from 0 would all be the same.
+            let mean = if element == Element::F32 { case.mean } else { case.mean % 10.0 };
+            Case { descriptor, mean, residual, weights, in_place, ..case }
+        },
+    )
+}
+
 /// A runner that tries the same cases every time, unless `PROPTEST_CASES` asks for another number.
 fn runner(cases: u32) -> TestRunner {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
@@ -70,8 +93,8 @@ fn runner(cases: u32) -> TestRunner {
     })
 }
 
-#[test]
-fn random_cases_agree_with_the_reference() {
+/// Checks `count` cases, each by one of four plans.
+fn check(count: u32, cases: impl Strategy<Value = Case>) {
     let Some(context) = device::context() else { return };
     let plans = [
         Layers::new(context, |adapter| adapter),
@@ -80,11 +103,22 @@ fn random_cases_agree_with_the_reference() {
         Layers::new(context, |adapter| Adapter { is_cpu: true, cores: 24, ..adapter }),
     ]
     .map(Layers::with_slack_for_many);
-    let ran = runner(2000).run(&(cases(), 0..plans.len()), |(case, plan)| {
+    let ran = runner(count).run(&(cases, 0..plans.len()), |(case, plan)| {
         plans[plan].check(&case);
         Ok(())
     });
     ran.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn random_cases_agree_with_the_reference() {
+    check(2000, cases());
+}
+
+/// Few, since nearly each has kernels of its own to compile.
+#[test]
+fn random_fused_cases_agree_with_the_reference() {
+    check(40, fused_cases());
 }
 
 fn train(context: &Context, bn: &BatchNorm, shape: Shape, x: &[f32]) -> Vec<f32> {
