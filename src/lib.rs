@@ -68,8 +68,8 @@
 //! results stay exact to a few units in the last place where the mean is thousands of times the standard
 //! deviation. Of whole numbers, and others of few digits, the sums are exact, as long as they fit the
 //! 24 bits of an `f32`. The same input, shape, adapter and driver give the same bits: nothing depends on
-//! the order in which workgroups run. (Work is shared out to the cores of a software adapter, so that more
-//! than four of them may round otherwise: [`plan::Adapter::cores`].)
+//! the order in which workgroups run. (Work is shared out to the cores of a software adapter, so that a machine
+//! of another number of them may round otherwise: [`plan::Adapter::cores`].)
 //!
 //! # Features
 //!

@@ -5,11 +5,11 @@ use crate::Element;
 /// Workgroup memory of the largest reduction: a count and three vectors.
 pub(crate) const BYTES_A_THREAD: u32 = 4 + 3 * 16;
 
-/// Cores that there is work for at least; and of which each has as much at least, where what is shared out is little
-/// enough to be so.
+/// Fewer cores have the plans for so many: of walks, lines and runs, of which there are many workgroups anyway; and of
+/// strips and tiles, where each workgroup more has more to merge.
 const MIN_CORES: u32 = 4;
 const MIN_EVEN_CORES: u32 = 2;
-/// Cores that plans tell apart: lavapipe has no more threads (Mesa 22.3).
+/// More cores have the plans for so many: lavapipe has no more threads (Mesa 22.3).
 const MAX_CORES: u32 = 32;
 
 /// What of an adapter the plan depends on, and, of `exact_f16`, the kernels.
@@ -17,7 +17,8 @@ const MAX_CORES: u32 = 32;
 pub struct Adapter {
     /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.
     pub is_cpu: bool,
-    /// Cores that a software adapter runs on; of no account on a GPU. As many have the same plans.
+    /// Cores that a software adapter runs on; of no account on a GPU. Plans depend on it, and so do the last bits: one and two
+    /// cores have the same, and so have 32 and more.
     pub cores: u32,
     /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles. Smaller ones
     /// stay in the caches whatever the order, and the kernels for these take seconds to compile.
@@ -105,12 +106,12 @@ impl Adapter {
         if self.is_cpu { self.subgroup } else { 1 }
     }
 
-    /// Cores that there is work for.
+    /// Cores that there are workgroups enough for.
     pub(super) fn shared_cores(&self) -> u64 {
         self.cores.clamp(MIN_CORES, MAX_CORES) as u64
     }
 
-    /// Cores of which each has as much work as any other. For more than there are each would merge more for nothing.
+    /// Cores that have as many workgroups each.
     pub(super) fn even_cores(&self) -> u64 {
         self.cores.clamp(MIN_EVEN_CORES, MAX_CORES) as u64
     }

@@ -28,7 +28,7 @@ const ENOUGH_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
 const MIN_STRIP_ROWS: u64 = 64;
 /// The same where columns are only written: what is known of them is then little of the work.
-const MIN_WRITTEN_ROWS: u64 = 16;
+pub(super) const MIN_WRITTEN_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
 /// half a dozen and more.
 pub(super) const ROWS_A_MERGE: u64 = 8;
@@ -239,22 +239,23 @@ impl<'a> Question<'a> {
         let strips = (1..=most / fewest).map(|n| n * fewest).filter(divides).filter_map(|rows| {
             let (length, walks) = (row * rows, outer / rows);
             let whole = length.div_ceil(side);
-            let pairs = self.strip_pairs(whole);
+            // Each column leaves a partial result of its own.
+            let pairs = self.strip_pairs(whole, |pairs| {
+                let places = places_of_strip(pairs);
+                self.can_merge(rows * inner, walks, length, rounds_of_strip(), places)
+            })?;
             let merges = self.strip_merges(rows, pairs);
             let worth_it = !reduces || walks >= ROWS_A_MERGE * merges;
             // Short pieces of a row are no better read than by tiles; and of a single pair none may be missing.
             let is_partial = !length.is_multiple_of(side);
             let long = pairs >= ENOUGH_PAIRS || pairs == whole && (pairs > 1 || !is_partial);
-            // Each column leaves a partial result of its own.
-            let (partials, places) = (rows * inner, places_of_strip(pairs));
-            let fits = self.can_merge(partials, walks, length, rounds_of_strip(), places);
             // A row in pieces is not in order.
             let slower = if pairs == whole { 4 } else { 5 };
             let work = (walks + ROWS_A_MERGE * merges) * whole * slower;
             let rank = (ENOUGH_PAIRS.saturating_sub(pairs), work, rows);
             let access = if is_partial { Access::Partial } else { Access::Pairs };
             let strip = Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, access) };
-            (worth_it && long && fits).then_some((rank, strip))
+            (worth_it && long).then_some((rank, strip))
         });
         strips.min_by_key(|&(rank, _)| rank).map(|(_, strip)| strip)
     }
@@ -282,11 +283,11 @@ impl<'a> Question<'a> {
     }
 
     /// Pairs of an invocation in a strip's row, where it would have `whole` if that were the whole row: as many as are
-    /// allowed, so that memory is read in order, or in long stretches of it.
-    fn strip_pairs(&self, whole: u64) -> u64 {
+    /// allowed, divide that, and fit, so that memory is read in order, or in long stretches of it.
+    fn strip_pairs(&self, whole: u64, fits: impl Fn(u64) -> bool) -> Option<u64> {
         let many = self.elements() / MANY_PAIRS_FROM >= self.adapter.tiles_from;
         let most = if many { MAX_PAIRS } else { USUAL_PAIRS };
-        (1..=most).rev().find(|&n| whole.is_multiple_of(n)).unwrap_or(1)
+        (1..=most).rev().find(|&n| whole.is_multiple_of(n) && fits(n))
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where

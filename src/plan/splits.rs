@@ -1,6 +1,6 @@
 //! Over how many workgroups a channel is split. The constants that measurements decided of that are here.
 
-use super::choice::ROWS_A_MERGE;
+use super::choice::{MIN_WRITTEN_ROWS, ROWS_A_MERGE};
 use super::geometry::{Geometry, Runs};
 use super::{Adapter, Kernel, Mapping, PARTIAL_ROWS, row_stride};
 
@@ -23,20 +23,11 @@ const MAX_RUN_MOMENTS: u64 = 128;
 const MAX_RUN_SUMS: u64 = 64;
 /// Rows of a strip or tile that is split at all.
 const MIN_ROWS: u64 = 128;
-/// n² times as many rows of a strip or tile, for each partial of a split that is merged for a column, are split over
-/// about n workgroups.
-const ROWS_TO_SPLIT: u64 = 1024;
-/// Rows of a strip or tile, where all it does is write, that are split over one workgroup more: loading what normalises
-/// its columns is as much work as ten.
-const ROWS_TO_WRITE: u64 = 512;
-/// The same where cores would have less work than others, and where they would have none.
-const ROWS_TO_WRITE_EVENLY: u64 = 64;
-const FEWEST_ROWS_TO_WRITE: u64 = 16;
+/// Rows of a strip or tile that is only written, that are as much work as loading what normalises its columns.
+const ROWS_TO_START: u64 = 10;
 /// Rows that a lane of columns has, where all it does is write and workgroups are enough: first it loads what
 /// normalises four channels.
 const MIN_WRITTEN: u64 = 32;
-/// Splits that are not too many for any rows that are split at all.
-const FEW_SPLITS: u64 = 4;
 
 /// What is there to be split.
 #[derive(Clone, Copy)]
@@ -61,8 +52,11 @@ impl Geometry {
     /// would own it whole; the walk of a channel is `walk` long, in each of `turns` pieces.
     pub fn splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks) -> u64 {
         let units = walks.walk.div_ceil(walks.lanes as u64 * self.unit());
-        let fewest = self.fewest_splits(adapter, kernel, units);
-        self.best_splits(adapter, kernel, walks, units).max(fewest)
+        let fewest = self.fewest_splits(adapter, kernel, units).max(1);
+        match self.mapping(kernel) {
+            Mapping::Tiles | Mapping::Strips => self.swept_splits(adapter, kernel, walks, fewest),
+            _ => self.best_splits(adapter, kernel, walks, units).max(fewest),
+        }
     }
 
     /// As many as are fast.
@@ -74,7 +68,6 @@ impl Geometry {
         let busy = adapter.enough_workgroups().div_ceil(groups);
         let most = match (self.elementwise, self.mapping(kernel)) {
             (_, Mapping::Runs) => return self.run_splits(adapter, kernel, walks, room / turns),
-            (true, Mapping::Tiles | Mapping::Strips) => written_splits(adapter, groups, walk),
             (true, Mapping::Lines) => {
                 (walk * self.inner / MIN_WRITE_SPLIT).max(busy).next_power_of_two()
             }
@@ -89,10 +82,6 @@ impl Geometry {
                 splits.min(room / turns)
             }
             _ if groups >= adapter.enough_workgroups() => 1,
-            (_, Mapping::Tiles | Mapping::Strips) if walk < MIN_ROWS => 1,
-            (_, Mapping::Tiles | Mapping::Strips) => {
-                self.swept_splits(adapter, groups, walk).min(room / turns)
-            }
             _ => self.walk_splits(adapter, walk).max(busy).min(room.min(MAX_SLOTS) / turns),
         };
         let splits = wanted.div_ceil(groups).min(units).min(most).max(1);
@@ -110,19 +99,31 @@ impl Geometry {
         (2 * walk / (part * PARTIAL_ROWS * channels)).isqrt()
     }
 
-    /// As many as are fast of `groups` strips or tiles side by side, of `walk` rows. Each workgroup merges all partials
-    /// of its columns, each of them as much work as a few rows, so that n splits together have n² times the work of one
-    /// to merge: little of all, or no more than the rows of one split, where cores would have nothing to do. In the end
-    /// each core has as many workgroups, unless a split leaves many partials.
-    fn swept_splits(&self, adapter: &Adapter, groups: u64, walk: u64) -> u64 {
-        let little = (walk / (ROWS_TO_SPLIT * self.merges)).isqrt();
-        let most = (walk / (ROWS_A_MERGE * self.merges)).isqrt();
+    /// As many, from `fewest` on, as leave the core that has most the least to do. Each of n workgroups side by side
+    /// loads what normalises its columns; or it goes through its rows twice, in two dispatches, and merges all partials
+    /// of its columns, each as much work as a few rows, so that n splits together have n² times the work of one to merge.
+    fn swept_splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks, fewest: u64) -> u64 {
+        let Walks { across, owned, walk, turns, .. } = *walks;
+        let groups = across.div_ceil(owned).max(1);
         let cores = adapter.even_cores();
-        let splits = cores.div_ceil(groups).min(most).max(little).max(1);
-        let is_few = self.merges == 1 || groups < cores;
-        let even = if is_few { evened(splits, cores, groups) } else { splits };
-        let most = if self.merges == 1 { most.max(FEW_SPLITS) } else { most };
-        if even <= most { even } else { splits }
+        let work = |splits: &u64| {
+            let rows = walk.div_ceil(*splits);
+            let of_workgroup = match self.elementwise {
+                true => rows + ROWS_TO_START,
+                false => 2 * rows + ROWS_A_MERGE * self.merges * splits * turns,
+            };
+            (groups * splits).div_ceil(cores) * of_workgroup
+        };
+        let is_tile = self.mapping(kernel) == Mapping::Tiles;
+        let most = match self.elementwise {
+            true => walk / MIN_WRITTEN_ROWS,
+            // Each split finds pivots for itself; and a tile of one is one dispatch.
+            false if walk < MIN_ROWS || is_tile && groups >= adapter.enough_workgroups() => 1,
+            false => self.most_partials(adapter) / self.partials_a_split() / turns,
+        };
+        // As many as there are cores give each as many.
+        let most = most.min(fewest + cores - 1).max(fewest);
+        (fewest..=most).min_by_key(work).unwrap_or(fewest)
     }
 
     /// As many as are fast of runs, where `room` splits have room for partials.
@@ -145,22 +146,4 @@ impl Geometry {
         };
         splits.clamp(1, walk.max(1))
     }
-}
-
-/// As many as are fast of `groups` strips or tiles side by side, of `walk` rows, where there is nothing to merge.
-fn written_splits(adapter: &Adapter, groups: u64, walk: u64) -> u64 {
-    let cores = adapter.even_cores();
-    let busy = cores.div_ceil(groups).min(walk / FEWEST_ROWS_TO_WRITE);
-    let splits = (walk / ROWS_TO_WRITE).max(busy).max(1);
-    let even = evened(splits, cores, groups);
-    if even <= walk / ROWS_TO_WRITE_EVENLY { even } else { splits }
-}
-
-/// So many splits, or as many more as give each core as many workgroups, of `groups` for each split.
-fn evened(splits: u64, cores: u64, groups: u64) -> u64 {
-    splits.next_multiple_of(cores / gcd(cores, groups))
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }

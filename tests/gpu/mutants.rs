@@ -26,6 +26,8 @@ enum Plan {
     /// Of few workgroups in a dimension of a dispatch.
     Grids,
     TileGrids,
+    /// Three workgroups, where a dimension has two.
+    SplitGrids,
 }
 
 type Planned = (Plan, Case);
@@ -149,6 +151,13 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
             cores: 4,
             tiles_from: 0,
             max_workgroups: 16,
+            ..adapter
+        }),
+        SplitGrids => Layers::new(context, |adapter| Adapter {
+            is_cpu: true,
+            cores: 3,
+            tiles_from: 0,
+            max_workgroups: 2,
             ..adapter
         }),
         Pieces => Layers::new(of_small_bindings(), |adapter| adapter),
@@ -356,7 +365,7 @@ fn tile_grids() -> Vec<Planned> {
     vec![
         planned(TileGrids, 0, Shape::ncl(17, 53, 500)),
         // A prime number of rows is not folded to fewer.
-        planned(TileGrids, 0, Shape::channels_last(36_997, 32)),
+        planned(SplitGrids, 0, Shape::channels_last(36_997, 32)),
     ]
 }
 
@@ -458,7 +467,7 @@ fn fused_tiles() -> Vec<Planned> {
     let cases: Vec<Planned> = tiles().into_iter().take(3).collect();
     // Split, so that what is written beyond one split is another's.
     let shape = Shape::channels_last(36_997, 32);
-    let over = (TileGrids, Case { in_place: true, ..Case::new(shape) });
+    let over = (SplitGrids, Case { in_place: true, ..Case::new(shape) });
     [fused(cases), renormalized().split_off(7), vec![over]].concat()
 }
 
@@ -564,8 +573,8 @@ fn of_halves(cases: Vec<Planned>) -> Vec<Planned> {
 
 /// Split, so that what is written beyond one split is another's.
 fn strip_grids() -> Vec<Planned> {
-    let case = Case { in_place: true, ..Case::new(Shape::channels_last(36_992, 32)) };
-    vec![(TileGrids, case)]
+    let case = Case { in_place: true, ..Case::new(Shape::channels_last(3_000, 50)) };
+    vec![(SplitGrids, case)]
 }
 
 fn line_grids() -> Vec<Planned> {

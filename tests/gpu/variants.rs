@@ -182,7 +182,7 @@ fn grids_of_two_dimensions_agree() {
         (Mapping::Lines, Shape::ncl(8, 600, 132), 16),
         (Mapping::Lines, Shape::ncl(1, 2_008, 1_003), 45),
         (Mapping::Runs, Shape::ncl(8, 1_040, 49), 16),
-        (Mapping::Strips, Shape::channels_last(300, 1_026), 3),
+        (Mapping::Strips, Shape::channels_last(3_000, 50), 2),
         (Mapping::Tiles, Shape::ncl(17, 53, 500), 16),
     ];
     for (mapping, shape, most) in cases {

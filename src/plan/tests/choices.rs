@@ -128,10 +128,10 @@ fn strips_are_for_rows_of_whole_pairs() {
     // More to merge than there are rows.
     assert_eq!(strips(Shape::ncl(64, 64, 9), 0), None);
     // A partial result of each column; and a GPU has another way to read in order.
-    assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 4);
+    assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 64), 0).slots, 4 * 2);
     // Which are fewer where each column has its own to merge: of 16 short rows.
     assert_eq!(plan(LAVAPIPE, Shape::nc(65_536, 100), 0).slots, 16 * 2);
-    assert_eq!(plan(LAVAPIPE, Shape::nc(16_384, 1_000), 0).slots, 4);
+    assert_eq!(plan(LAVAPIPE, Shape::nc(16_384, 1_000), 0).slots, 2);
     assert_eq!(plan(GPU, Shape::nc(1_000, 64), 0).mapping, Mapping::Columns);
     // Vectors of another width have strips of another.
     let narrow = plan(Adapter { subgroup: 4, ..LAVAPIPE }, Shape::nc(1_000, 64), 0);
@@ -380,27 +380,36 @@ fn many_pieces_are_not_split() {
     }
 }
 
-/// Rows of a strip are split over as many cores as there are, of which each has as much work; rows that are only written
-/// by what they are, since nothing is merged.
+/// Rows of a strip or tile are split so that the core with most to do has little: over as many cores as there are, or so
+/// that each has as many workgroups, or, where that is too much to merge or to start with, somewhere between.
 #[test]
-fn each_core_has_as_many_strips() {
-    let splits = |cores, pass, rows, channels| {
-        let adapter = Adapter { cores, ..LAVAPIPE };
-        let shape = Shape::channels_last(rows, channels);
-        let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
-        assert_eq!(plan.mapping, Mapping::Strips);
-        plan.steps[0].params.splits
+fn cores_share_strips_and_tiles() {
+    let of_cores = |pass, shape| {
+        [0, 1, 2, 3, 4, 6, 16, 40].map(|cores| {
+            let adapter = Adapter { cores, ..LAVAPIPE };
+            let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
+            assert!(matches!(plan.mapping, Mapping::Strips | Mapping::Tiles));
+            plan.steps[0].params.splits
+        })
     };
-    let of_cores =
-        |pass, rows, channels| [1, 2, 3, 4, 6, 16].map(|cores| splits(cores, pass, rows, channels));
-    assert_eq!(of_cores(Pass::Training, 3_136, 2_048), [2, 2, 3, 4, 6, 16]);
-    assert_eq!(of_cores(Pass::Inference, 3_136, 2_048), [6, 6, 6, 8, 6, 16]);
+    let last = Shape::channels_last;
+    let training = |shape| of_cores(Pass::Training, shape);
+    let inference = |shape| of_cores(Pass::Inference, shape);
+    assert_eq!(training(last(3_136, 2_048)), [2, 2, 2, 3, 4, 6, 16, 28]);
+    assert_eq!(inference(last(3_136, 2_048)), [2, 2, 2, 3, 4, 6, 16, 32]);
     // Of four strips there are enough for two cores and for four.
-    assert_eq!(of_cores(Pass::Training, 1_000, 8_192), [1, 1, 3, 1, 3, 4]);
-    assert_eq!(of_cores(Pass::Inference, 1_000, 8_192), [1, 1, 3, 1, 3, 4]);
+    assert_eq!(training(last(1_000, 8_192)), [1, 1, 1, 3, 1, 3, 4, 8]);
+    assert_eq!(inference(last(1_000, 8_192)), [1, 1, 1, 3, 1, 3, 4, 8]);
+    // Three, of which all cores but one have five.
+    assert_eq!(inference(last(1_000, 6_144)), [2, 2, 2, 1, 4, 2, 5, 10]);
     // No more than there is work for.
-    assert_eq!(of_cores(Pass::Training, 200, 1_024), [2, 2, 3, 4, 5, 5]);
-    assert_eq!(of_cores(Pass::Inference, 40, 1_024), [2, 2, 2, 2, 2, 2]);
-    // Sixteen columns of each channel leave a partial result of their own, all of which each split merges.
-    assert_eq!(of_cores(Pass::Training, 1 << 16, 100), [2, 2, 3, 4, 5, 5]);
+    assert_eq!(training(last(200, 1_024)), [2, 2, 2, 3, 4, 6, 7, 7]);
+    assert_eq!(training(last(100, 1_024)), [1; 8]);
+    assert_eq!(inference(last(40, 1_024)), [2; 8]);
+    // Columns that leave partial results of their own, all of which each split merges: 16 of each channel, and 8.
+    assert_eq!(training(last(1 << 16, 100)), [2, 2, 2, 3, 4, 6, 8, 8]);
+    assert_eq!(training(Shape::ncl(300, 64, 16)), [2, 2, 2, 2, 2, 2, 2, 2]);
+    assert_eq!(training(Shape::ncl(500, 384, 8)), [1, 1, 1, 3, 2, 3, 4, 4]);
+    // Tiles.
+    assert_eq!(training(Shape::ncl(501, 20, 64)), [1, 1, 1, 3, 2, 3, 8, 11]);
 }
