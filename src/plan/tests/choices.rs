@@ -400,7 +400,7 @@ fn cores_share_strips_and_tiles() {
     // Of four strips there are enough for two cores and for four.
     assert_eq!(training(last(1_000, 8_192)), [1, 1, 1, 3, 1, 3, 4, 8]);
     assert_eq!(inference(last(1_000, 8_192)), [1, 1, 1, 3, 1, 3, 4, 8]);
-    // Three, of which all cores but one have five.
+    // Of three, five times as many leave one core of sixteen without work.
     assert_eq!(inference(last(1_000, 6_144)), [2, 2, 2, 1, 4, 2, 5, 10]);
     // No more than there is work for.
     assert_eq!(training(last(200, 1_024)), [2, 2, 2, 3, 4, 6, 7, 7]);
