@@ -87,8 +87,8 @@ override HALVES: bool = false;
 override CUT: bool = false;
 // Whether channels repeat in a sample, which then is several (line and run mapping).
 override REPEATED: bool = false;
-// Whether the last pair of a thread may be beyond the last column (strip mapping).
-override PARTIAL: bool = false;
+// Of a thread's pairs, how many of the last may be beyond the last column (strip mapping).
+override MISSING: u32 = 0u;
 // What is fused; compilers drop what is off. A tensor that is not there is bound to a dummy.
 override RESIDUAL: bool = false;   // add a residual before the activation
 override WEIGHTED: bool = false;   // positions have weights

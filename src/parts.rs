@@ -177,6 +177,7 @@ impl Parts {
             path: Path::Split,
             kept: 0,
             pairs: 0,
+            missing: 0,
             pieces: vec![piece],
             slots: params.slots,
             steps: steps.into(),

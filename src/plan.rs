@@ -73,8 +73,6 @@ pub enum Access {
     Halves,
     /// The same, of lines that may end anywhere in a pair.
     Cut,
-    /// With the quad that follows it; the last of an invocation's may be beyond the strip's last column.
-    Partial,
 }
 
 /// Whether a workgroup owns its channels whole.
@@ -255,6 +253,8 @@ pub struct Plan {
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row; 0 but for [`Mapping::Strips`].
     pub pairs: u32,
+    /// Those of them, the last, that may be beyond the row's last column.
+    pub missing: u32,
     /// Partial results of a channel; 0 where they are not split.
     pub slots: u32,
     /// The dispatches, in order.
@@ -316,6 +316,7 @@ impl Plan {
             path,
             kept: on_chip.map_or(0, |o| o.kept),
             pairs: geometry.pairs as u32,
+            missing: geometry.missing as u32,
             slots: 0,
             steps: Vec::new(),
             pieces,

@@ -2,8 +2,8 @@
 // the columns c · channel_step + j · column_step, j < inner. Channels last a row is `inner` short rows of the
 // tensor, one after the other, and channel_step is 1; channels first column_step is.
 // A workgroup owns: one split of the rows of PAIRS · WORKGROUP pairs of quads side by side. A thread owns
-// PAIRS of these, and sums them for itself: no thread waits for another. With PARTIAL the last of a thread's pairs may
-// not be there: it sums the last that is there once more, which it neither writes nor leaves.
+// PAIRS of these, and sums them for itself: no thread waits for another. The last MISSING of a thread's pairs may not be
+// there: for each it sums the last of the row once more, which it neither writes nor leaves.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl, tensor/pairs.wgsl. PAIRS, up to 32, is a constant of the text and no override, since it is
 // the length of arrays; the host writes it.
@@ -49,9 +49,9 @@ fn at(w: Strip, row: u32) -> u32 {
     return row * local.outer_stride + w.column;
 }
 
-// From the thread's first pair to its pair `k`, or to the last that is there.
+// From the thread's first pair to its pair `k`, or to the last of the row.
 fn offset(w: Strip, k: u32) -> u32 {
-    if !PARTIAL || k + 1u < PAIRS {
+    if k + MISSING < PAIRS {
         return k * pair_step();
     }
     return min(k * pair_step(), local.channels * local.inner - 8u - w.column);
@@ -59,7 +59,7 @@ fn offset(w: Strip, k: u32) -> u32 {
 
 // Whether the thread's pair `k` is.
 fn is_there(w: Strip, k: u32) -> bool {
-    return !PARTIAL || k + 1u < PAIRS || w.column + k * pair_step() < local.channels * local.inner;
+    return k + MISSING < PAIRS || w.column + k * pair_step() < local.channels * local.inner;
 }
 
 // Of four columns, each of which may be of another channel: where the rows of state and work have what is the

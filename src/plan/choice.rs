@@ -63,6 +63,14 @@ const SCALAR_CORES: u64 = 4;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;
 
+/// How a row is shared out.
+struct StripPairs {
+    /// Pairs of an invocation in each strip, and how many of the last strip's may be beyond the row.
+    pairs: u64,
+    missing: u64,
+    strips: u64,
+}
+
 /// How threads come to the values of a shape.
 pub(super) struct Choice {
     pub mapping: Mapping,
@@ -79,6 +87,8 @@ pub(super) struct Choice {
     pub band: u64,
     /// Pairs of quads of an invocation in a strip's row.
     pub pairs: u64,
+    /// Those of them, the last, that may be beyond the row.
+    pub missing: u64,
     /// Partial results of a split that are merged for a column of a strip, in the average.
     pub merges: u64,
     /// Invocations that share a line, and leave a partial result each.
@@ -101,6 +111,7 @@ impl Choice {
             group: 0,
             band: 0,
             pairs: 0,
+            missing: 0,
             merges: 1,
             sharers: 1,
         }
@@ -214,7 +225,7 @@ impl<'a> Question<'a> {
         })
     }
 
-    /// Columns of which each invocation has as many pairs, or but for the last: short rows of the tensor, as many as
+    /// Columns of which each invocation has as many pairs, or but for the last few: short rows of the tensor, as many as
     /// make a row of whole pairs, or the lines of all channels, where they do.
     fn strip(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
@@ -238,24 +249,21 @@ impl<'a> Question<'a> {
         let most = if inner == 1 { ENOUGH_PAIRS * even } else { 1 };
         let strips = (1..=most / fewest).map(|n| n * fewest).filter(divides).filter_map(|rows| {
             let (length, walks) = (row * rows, outer / rows);
-            let whole = length.div_ceil(side);
             // Each column leaves a partial result of its own.
-            let pairs = self.strip_pairs(whole, |pairs| {
+            let StripPairs { pairs, missing, strips } = self.strip_pairs(length, |pairs| {
                 let places = places_of_strip(pairs);
                 self.can_merge(rows * inner, walks, length, rounds_of_strip(), places)
             })?;
             let merges = self.strip_merges(rows, pairs);
             let worth_it = !reduces || walks >= ROWS_A_MERGE * merges;
-            // Short pieces of a row are no better read than by tiles; and of a single pair none may be missing.
-            let is_partial = !length.is_multiple_of(side);
-            let long = pairs >= ENOUGH_PAIRS || pairs == whole && (pairs > 1 || !is_partial);
+            // Short pieces of a row are no better read than by tiles.
+            let long = pairs >= ENOUGH_PAIRS || strips == 1;
             // A row in pieces is not in order.
-            let slower = if pairs == whole { 4 } else { 5 };
-            let work = (walks + ROWS_A_MERGE * merges) * whole * slower;
+            let slower = if strips == 1 { 4 } else { 5 };
+            let work = (walks + ROWS_A_MERGE * merges) * strips * pairs * slower;
             let rank = (ENOUGH_PAIRS.saturating_sub(pairs), work, rows);
-            let access = if is_partial { Access::Partial } else { Access::Pairs };
-            let strip = Choice { rows, pairs, merges, ..Choice::of(Mapping::Strips, access) };
-            (worth_it && long).then_some((rank, strip))
+            let plain = Choice::of(Mapping::Strips, Access::Pairs);
+            (worth_it && long).then_some((rank, Choice { rows, pairs, missing, merges, ..plain }))
         });
         strips.min_by_key(|&(rank, _)| rank).map(|(_, strip)| strip)
     }
@@ -282,12 +290,21 @@ impl<'a> Question<'a> {
         (rows * inner * own).div_ceil(pairs)
     }
 
-    /// Pairs of an invocation in a strip's row, where it would have `whole` if that were the whole row: as many as are
-    /// allowed, divide that, and fit, so that memory is read in order, or in long stretches of it.
-    fn strip_pairs(&self, whole: u64, fits: impl Fn(u64) -> bool) -> Option<u64> {
+    /// A row of `length` columns in as few strips as there can be, equally wide, so that memory is read in order, or in
+    /// long stretches of it. An invocation has as many pairs in each as are allowed and fit; the last strip lacks what the
+    /// others have more, but for an invocation's first pair.
+    fn strip_pairs(&self, length: u64, fits: impl Fn(u64) -> bool) -> Option<StripPairs> {
+        let side = 8 * self.adapter.full_workgroup() as u64;
+        let whole = length.div_ceil(side);
         let many = self.elements() / MANY_PAIRS_FROM >= self.adapter.tiles_from;
         let most = if many { MAX_PAIRS } else { USUAL_PAIRS };
-        (1..=most).rev().find(|&n| whole.is_multiple_of(n) && fits(n))
+        let of = |most_pairs| {
+            let strips = whole.div_ceil(most_pairs);
+            let pairs = whole.div_ceil(strips);
+            let missing = (strips * pairs * side - length).div_ceil(side);
+            StripPairs { pairs, missing, strips }
+        };
+        (1..=most).rev().map(of).find(|s| s.missing < s.pairs && fits(s.pairs))
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where

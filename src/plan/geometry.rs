@@ -35,6 +35,8 @@ pub(super) struct Geometry {
     pub access: Access,
     /// Pairs of quads of an invocation in a strip's row.
     pub pairs: u64,
+    /// Those of them that may be beyond the row.
+    pub missing: u64,
     /// Partials of a split that are merged for a column of a strip, in the average.
     pub merges: u64,
     /// Invocations that share a line where its gradients are summed.
@@ -68,6 +70,7 @@ impl Geometry {
             moments: choice.moments,
             access: choice.access,
             pairs: choice.pairs,
+            missing: choice.missing,
             merges: choice.merges,
             sharers: choice.sharers,
             samples: choice.samples,

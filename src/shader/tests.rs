@@ -48,6 +48,7 @@ pub fn variants() -> Vec<Variant> {
         workgroup: 64,
         kept: 16,
         pairs: 4,
+        missing: 0,
         repeated: false,
         element,
         features,
@@ -91,7 +92,7 @@ pub fn variants() -> Vec<Variant> {
                     variants.push(Variant { repeated: true, ..plain });
                 }
                 if mapping == Mapping::Strips {
-                    variants.push(Variant { access: Access::Partial, ..plain });
+                    variants.push(Variant { missing: 1, ..plain });
                 }
                 if mapping == Mapping::Strips && element == Element::F32 {
                     let others = [1, 13, MAX_PAIRS as u32];

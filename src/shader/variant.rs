@@ -169,6 +169,8 @@ pub struct Variant {
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row.
     pub pairs: u32,
+    /// Those of them, the last, that may be beyond the row.
+    pub missing: u32,
     /// Whether channels repeat in what is taken as a sample.
     pub repeated: bool,
     pub element: Element,
@@ -184,7 +186,7 @@ impl Variant {
         features: Features,
         step: &Step,
     ) -> Self {
-        let Plan { access, workgroup, kept, pairs, .. } = *plan;
+        let Plan { access, workgroup, kept, pairs, missing, .. } = *plan;
         let Step { kernel, mapping, .. } = *step;
         let features = features.of(kernel, pass);
         let repeated = step.params.period < step.params.channels;
@@ -197,6 +199,7 @@ impl Variant {
             workgroup,
             kept,
             pairs,
+            missing,
             repeated,
             element,
             features,
@@ -224,7 +227,7 @@ impl Variant {
             (Scalar, F32, _) => wgsl!("words/one_f32", "tensor/scalar"),
             (Scalar, F16 | BF16, _) => wgsl!("tensor/scalar_half"),
             // What of pairs may be missing, or of another channel, the mapping knows.
-            (Pairs | Halves | Cut | Partial, element, words) => match (element, words) {
+            (Pairs | Halves | Cut, element, words) => match (element, words) {
                 (F32, Bits32) => wgsl!("words/pair_f32", "tensor/pairs"),
                 (F32, Bits64) => wgsl!("words/pair_f32_64", "tensor/pairs"),
                 (F16 | BF16, Bits32) => wgsl!("words/pair_half", "tensor/pairs"),
@@ -263,7 +266,7 @@ impl Variant {
             ("KEPT", self.kept as f64),
             ("HALVES", flag(self.access == Access::Halves)),
             ("CUT", flag(self.access == Access::Cut)),
-            ("PARTIAL", flag(self.access == Access::Partial)),
+            ("MISSING", self.missing as f64),
             ("REPEATED", flag(self.repeated)),
             ("RESIDUAL", flag(residual)),
             ("WEIGHTED", flag(weighted)),

@@ -113,8 +113,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(24, 3, 1_024),
         Shape::ncl(16, 9, 196),
         Shape::ncl(18, 12, 1_003),
-        // Strips of 8 and 12 pairs a thread, of as many as there may be, of 25 side by side, of one, and of six
-        // in rows of sixteen; and of more rows than are summed as one part.
+        // Strips of 8 and 12 pairs a thread, of as many as there may be, of sixteen, of one, and of six in rows of
+        // sixteen; and of more rows than are summed as one part.
         Shape::nc(70, 512),
         Shape::nc(66, 768),
         Shape::nc(130, 2_048),
@@ -122,8 +122,10 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(131, 64),
         Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
-        // Of rows of which some threads have no last pair: one, five, and lines of all channels.
+        // Of rows of which some threads have no last pair, or not the last two: one, side by side, five, and lines of all
+        // channels.
         Shape::nc(67, 1_000),
+        Shape::nc(67, 2_360),
         Shape::nc(330, 24),
         Shape::ncl(70, 40, 7),
         // Those whose quads are of several channels: an odd number of these, or fewer than four, in rows of 64 and

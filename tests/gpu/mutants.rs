@@ -15,6 +15,8 @@ enum Plan {
     Software,
     Gpu,
     Tiles,
+    /// Of tensors that are no larger than tiles ask for: strips of fewer pairs, which are sooner compiled.
+    NarrowStrips,
     /// By workgroups of many subgroups, which a software adapter runs in turn.
     WideTiles,
     /// Of little memory a binding.
@@ -138,6 +140,9 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
             tiles_from: 0,
             ..adapter
         }),
+        NarrowStrips => {
+            Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 1 << 16, ..adapter })
+        }
         WideTiles => Layers::new(context, |adapter| Adapter {
             is_cpu: true,
             cores: 4,
@@ -472,7 +477,7 @@ fn fused_tiles() -> Vec<Planned> {
 }
 
 /// Rows that are one of the tensor's or several, as many as are one group, more than a part; one pair a thread, and up
-/// to eight, since more take the compiler longer; strips that are alone or side by side.
+/// to sixteen, since more take the compiler longer; strips that are alone or side by side.
 fn strips() -> Vec<Planned> {
     vec![
         planned(Tiles, 0, Shape::channels_last(1_040, 64)),
@@ -480,10 +485,10 @@ fn strips() -> Vec<Planned> {
         planned(Tiles, 0, Shape::channels_last(2_200, 256)),
         planned(Tiles, 0, Shape::channels_last(520, 32)),
         planned(Tiles, 0, Shape::nc(600, 192)),
-        planned(Tiles, 0, Shape::nc(256, 2_368)),
         planned(Tiles, 0, Shape::nc(131, 64)),
         planned(TilePieces, 0, Shape::channels_last(2_000, 64)),
-        // Of which some threads have no last pair.
+        // Of which some threads have no last pair, or not the last two.
+        planned(NarrowStrips, 0, Shape::nc(67, 1_056)),
         planned(Tiles, 0, Shape::nc(67, 1_000)),
         planned(TilePieces, 0, Shape::channels_last(990, 24)),
         // Quads of several channels, one of which counts batches, and of lines.

@@ -95,12 +95,12 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nc(1 << 15, 100), 0), Some((4_096, 8, 13)));
     assert_eq!(strips(Shape::nc(1 << 18, 7), 0), Some((4_096, 64, 7)));
     // Of which some invocations have none in the end; in a row of a single pair that would be too many.
-    let access = |shape| plan(LAVAPIPE, shape, 0).access;
-    assert_eq!([1_000, 1_024].map(|n| access(Shape::nc(64, n))), [Access::Partial, Access::Pairs]);
+    let missing = |shape| plan(LAVAPIPE, shape, 0).missing;
+    assert_eq!([1_000, 1_024].map(|n| missing(Shape::nc(64, n))), [1, 0]);
     assert_eq!(strips(Shape::nc(1_024, 1_000), 0), Some((1_024, 1, 16)));
     assert_eq!(strips(Shape::nc(4_096, 100), 0), Some((1_024, 4, 7)));
     assert_eq!(strips(Shape::nc(1 << 15, 7), 0), Some((1_024, 32, 4)));
-    assert_eq!(strips(Shape::nc(5_000, 1_001), 0), Some((625, 8, 21)));
+    assert_eq!(strips(Shape::nc(5_000, 1_001), 0), Some((625, 8, 32)));
     assert_eq!(strips(Shape::ncl(1_000, 40, 5), 0), Some((1_000, 5, 4)));
     assert_eq!(
         [strips(Shape::nc(67, 56), 0), strips(Shape::nc(67, 72), 0)],
@@ -112,7 +112,10 @@ fn strips_are_for_rows_of_whole_pairs() {
     // Pieces of longer ones, that are long themselves.
     assert_eq!(strips(Shape::nc(64, 2_560), 0), Some((64, 1, 20)));
     assert_eq!(strips(Shape::nc(64, 4_096), 0), Some((64, 1, 32)));
-    assert_eq!(strips(Shape::nc(256, 2_368), 0), Some((64, 4, 4)));
+    // Of which the last has fewer, where they cannot be equally long.
+    assert_eq!(strips(Shape::nc(256, 2_368), 0), Some((256, 1, 19)));
+    assert_eq!([2_368, 5_000].map(|n| missing(Shape::nc(256, n))), [1, 3]);
+    assert_eq!(plan(LARGE, Shape::nc(1_024, 5_000), 0).pairs, 27);
     // Where compiling takes longer than a few steps, up to sixteen.
     assert_eq!(plan(LARGE, Shape::nc(1_024, 1_280), 0).pairs, 10);
     assert_eq!(plan(LARGE, Shape::nc(2_048, 1_280), 0).pairs, 20);
@@ -122,8 +125,6 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nc(1_001, 100), 0), None);
     assert_eq!(strips(Shape::ncl(64, 60, 9), 0), None);
     assert_eq!(strips(Shape::nc(60, 64), 0), None);
-    // Pieces of one pair, of 37 in a row.
-    assert_eq!(strips(Shape::nc(64, 2_368), 0), None);
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
     // More to merge than there are rows.
     assert_eq!(strips(Shape::ncl(64, 64, 9), 0), None);
@@ -235,7 +236,7 @@ fn runs_are_for_lines_of_any_length() {
     let frozen = |inner| mapping(LARGE, Shape::ncl(8, 16, inner), Pass::BackwardFrozen, 0);
     assert_eq!([50_653, 52_001].map(frozen), [Mapping::Runs, Mapping::Rows]);
     assert_eq!(training(Shape::ncl(8, 40, 196)), Mapping::Lines);
-    assert_eq!(training(Shape::ncl(256, 64, 31)), Mapping::Tiles);
+    assert_eq!(training(Shape::ncl(256, 64, 31)), Mapping::Strips);
     // Channels, samples, an offset, the order of axes that are not so.
     assert_eq!(training(Shape::ncl(7, 41, 49)), Mapping::Rows);
     assert_eq!(
