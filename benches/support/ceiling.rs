@@ -1,4 +1,4 @@
-//! What the adapter's memory allows: reading and copying kernels at their best workgroup size, in the
+//! What the adapter's memory allows: reading and copying kernels at their best workgroup size and number, in the
 //! words and the order that suit it best.
 
 use crate::support::timer::Timer;
@@ -66,6 +66,11 @@ impl Ceiling {
             true => (&Unit::ALL[..], 2..=4),
             false => (&Unit::ALL[..1], 2..=10),
         };
+        let is_software = context.adapter_info().device_type == wgpu::DeviceType::Cpu;
+        let (readers, copiers): (&[_], &[_]) = match is_software {
+            true => (&["read_in_turn", "read_apart"], &["copy_in_turn", "copy_apart"]),
+            false => (&["read_only"], &["copy"]),
+        };
         let mut candidates: Vec<(u32, u64, Unit)> = Vec::new();
         for &unit in units {
             for workgroup in logs.clone().map(|log| 1 << log).filter(|&w| w <= limit) {
@@ -104,8 +109,8 @@ impl Ceiling {
             found.swap_remove(0).1
         };
         Self {
-            read_only: best(&["read_only"]),
-            copy: best(&["copy", "copy_in_turn"]),
+            read_only: best(readers),
+            copy: best(copiers),
             empty: Kernel::new(context, "empty", 1, 1, Unit::PLAIN),
         }
     }
