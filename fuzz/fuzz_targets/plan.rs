@@ -119,7 +119,11 @@ fuzz_target!(|input: Input| {
             }
             Mapping::Strips => {
                 let columns = piece.channels * piece.inner;
-                let width = 8 * plan.workgroup * plan.pairs;
+                let side = 8 * plan.workgroup as u64;
+                let width = side as u32 * plan.pairs;
+                let missing = columns.next_multiple_of(width as u64) - columns;
+                assert_eq!(missing.div_ceil(side), plan.missing as u64, "{step:?}");
+                assert!(plan.missing < plan.pairs, "{step:?}");
                 (piece.outer, columns, width)
             }
             Mapping::Columns => {

@@ -25,6 +25,9 @@ const MAX_RUN_SUMS: u64 = 64;
 const MIN_ROWS: u64 = 128;
 /// Rows of a strip or tile that is only written, that are as much work as loading what normalises its columns.
 const ROWS_TO_START: u64 = 10;
+/// Of rows that are only written, one in so many is what it costs to have strips of the same rows written by several
+/// cores at a time: what each fetches ahead is the other's.
+const SHARED_ROWS: u64 = 8;
 /// Rows that a lane of columns has, where all it does is write and workgroups are enough: first it loads what
 /// normalises four channels.
 const MIN_WRITTEN: u64 = 32;
@@ -100,7 +103,7 @@ impl Geometry {
     }
 
     /// As many, from `fewest` on, as leave the core that has most the least to do. Each of n workgroups side by side
-    /// loads what normalises its columns; or it goes through its rows twice, in two dispatches, and merges all partials
+    /// loads what normalises its columns, and goes through its rows, for which cores should be apart; or it goes through its rows twice, in two dispatches, and merges all partials
     /// of its columns, each as much work as a few rows, so that n splits together have n² times the work of one to merge.
     fn swept_splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks, fewest: u64) -> u64 {
         let Walks { across, owned, walk, turns, .. } = *walks;
@@ -109,7 +112,8 @@ impl Geometry {
         let work = |splits: &u64| {
             let rows = walk.div_ceil(*splits);
             let of_workgroup = match self.elementwise {
-                true => rows + ROWS_TO_START,
+                true if groups == 1 || splits.is_multiple_of(cores) => rows + ROWS_TO_START,
+                true => rows + rows / SHARED_ROWS + ROWS_TO_START,
                 false => 2 * rows + ROWS_A_MERGE * self.merges * splits * turns,
             };
             (groups * splits).div_ceil(cores) * of_workgroup

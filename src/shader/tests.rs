@@ -92,7 +92,9 @@ pub fn variants() -> Vec<Variant> {
                     variants.push(Variant { repeated: true, ..plain });
                 }
                 if mapping == Mapping::Strips {
+                    let pairs = MAX_PAIRS as u32;
                     variants.push(Variant { missing: 1, ..plain });
+                    variants.push(Variant { pairs, missing: pairs - 1, ..plain });
                 }
                 if mapping == Mapping::Strips && element == Element::F32 {
                     let others = [1, 13, MAX_PAIRS as u32];

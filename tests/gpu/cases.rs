@@ -122,10 +122,10 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(131, 64),
         Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
-        // Of rows of which some threads have no last pair, or not the last two: one, side by side, five, and lines of all
-        // channels.
+        // Of rows of which some threads have no last pair: one, three strips that lack up to three pairs, five, and lines
+        // of all channels.
         Shape::nc(67, 1_000),
-        Shape::nc(67, 2_360),
+        Shape::nc(67, 5_000),
         Shape::nc(330, 24),
         Shape::ncl(70, 40, 7),
         // Those whose quads are of several channels: an odd number of these, or fewer than four, in rows of 64 and

@@ -39,7 +39,7 @@ Commands:
                mutant, --from K starts at the K-th of these, --jobs N runs as
                many at a time, --quick runs few cases, --list only lists
   record [--merge OUT RUN...]
-               the README's table and figures of speed, from benches/record;
+               what benches/record says: the README's table and figures;
                --merge writes OUT from several runs of a benchmark
 
 On Linux, all but `fuzz`, `record` and `--list` need a Vulkan driver. Where

@@ -1,5 +1,5 @@
-//! What the recorded benchmarks say: the table and the figures of the README, from `benches/record`; and several
-//! runs of a benchmark made one.
+//! What the recorded benchmarks say: the table and the figures of the README, and of that in `benches/record`; and
+//! several runs of a benchmark made one.
 
 use crate::shell::root;
 use std::collections::HashMap;
@@ -158,7 +158,7 @@ impl Record {
         let all = self.fractions(pass, |_| true);
         let reach = all.iter().filter(|&&fraction| fraction >= GOAL).count();
         let reach = format!("{reach} of {}", all.len());
-        format!("{pass:40}{:8.2}{:8.2}{reach:>12}\n", median(&all), least(&all))
+        spread(pass, &all).trim_end().to_string() + &format!("{reach:>12}\n")
     }
 }
 
@@ -229,8 +229,7 @@ impl Records {
         for pass in PASSES {
             text += &self.own.of_the_ceiling(pass);
             for (name, of) in GROUPS {
-                let some = self.own.fractions(pass, of);
-                text += &format!("  {name:38}{:8.2}{:8.2}\n", median(&some), least(&some));
+                text += &spread(&format!("  {name}"), &self.own.fractions(pass, of));
             }
         }
         text
@@ -301,7 +300,11 @@ impl Records {
 }
 
 fn ceiling_head(name: &str) -> String {
-    format!("{name:40}{:>8}{:>8}{:>12}\n", "median", "lowest", "reach 0.90")
+    format!("{name:40}{:>8}{:>8}{:>8}{:>12}\n", "median", "lowest", "highest", "reach 0.90")
+}
+
+fn spread(name: &str, all: &[f64]) -> String {
+    format!("{name:40}{:8.2}{:8.2}{:8.2}\n", median(all), least(all), most(all))
 }
 
 /// The least of each time of several runs; fractions of the ceiling are the median of the runs' own, since least
