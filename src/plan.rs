@@ -21,7 +21,9 @@ use crate::{Element, Error, Shape};
 pub use adapter::Adapter;
 pub(crate) use adapter::BYTES_A_THREAD;
 #[cfg(test)]
-pub(crate) use choice::{BAND_CHANNELS, MAX_PAIRS, MAX_QUADS, MAX_RUN_CHANNELS, RUN_CHANNELS};
+pub(crate) use choice::{
+    BAND_CHANNELS, MAX_MISSING, MAX_PAIRS, MAX_QUADS, MAX_RUN_CHANNELS, RUN_CHANNELS,
+};
 use geometry::Geometry;
 pub(crate) use geometry::grid;
 pub use params::Params;
@@ -253,7 +255,7 @@ pub struct Plan {
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row; 0 but for [`Mapping::Strips`].
     pub pairs: u32,
-    /// Those of them, the last, that may be beyond the row's last column.
+    /// How many of these, in the last strip, may be beyond the row.
     pub missing: u32,
     /// Partial results of a channel; 0 where they are not split.
     pub slots: u32,

@@ -53,8 +53,8 @@ impl Bound {
 }
 
 impl Ceiling {
-    /// Searches workgroup sizes and counts, and units, once, on 64 MiB: what is best there is the ceiling of tensors that
-    /// the caches hold, too.
+    /// Searches workgroup sizes and counts, and units, once, on 64 MiB. What is best there is timed as the ceiling of
+    /// tensors that fit the caches, too.
     pub fn search(context: &Context, timer: &Timer) -> Self {
         let bytes = 64 << 20;
         let elements = bytes / 4;

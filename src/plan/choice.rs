@@ -23,6 +23,9 @@ pub(crate) const MAX_PAIRS: u64 = 32;
 /// compiler three times as long.
 const USUAL_PAIRS: u64 = 16;
 const MANY_PAIRS_FROM: u64 = 8;
+/// Pairs of an invocation that a row's last strip may lack. Each is a branch, and some thirty branches in a row take
+/// SwiftShader minutes to compile.
+pub(crate) const MAX_MISSING: u64 = 16;
 /// Pairs from which on the loop around them is little of the work.
 const ENOUGH_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
@@ -63,12 +66,14 @@ const SCALAR_CORES: u64 = 4;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;
 
-/// How a row is shared out.
-struct StripPairs {
-    /// Pairs of an invocation in each strip, and how many of the last strip's may be beyond the row.
-    pairs: u64,
-    missing: u64,
+/// A row in strips.
+struct StripRow {
+    /// How many strips.
     strips: u64,
+    /// Pairs of an invocation in each.
+    pairs: u64,
+    /// How many of an invocation's, in the last strip, may be beyond the row.
+    missing: u64,
 }
 
 /// How threads come to the values of a shape.
@@ -87,7 +92,7 @@ pub(super) struct Choice {
     pub band: u64,
     /// Pairs of quads of an invocation in a strip's row.
     pub pairs: u64,
-    /// Those of them, the last, that may be beyond the row.
+    /// How many of these, in the last strip, may be beyond the row.
     pub missing: u64,
     /// Partial results of a split that are merged for a column of a strip, in the average.
     pub merges: u64,
@@ -225,8 +230,8 @@ impl<'a> Question<'a> {
         })
     }
 
-    /// Columns of which each invocation has as many pairs, or but for the last few: short rows of the tensor, as many as
-    /// make a row of whole pairs, or the lines of all channels, where they do.
+    /// Columns of which each invocation has as many pairs, or but for the last few: short rows of the tensor, as many
+    /// as make a row of whole pairs, or the lines of all channels, where they do.
     fn strip(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         if inner == 0 || !self.starts_at(8) {
@@ -250,7 +255,7 @@ impl<'a> Question<'a> {
         let strips = (1..=most / fewest).map(|n| n * fewest).filter(divides).filter_map(|rows| {
             let (length, walks) = (row * rows, outer / rows);
             // Each column leaves a partial result of its own.
-            let StripPairs { pairs, missing, strips } = self.strip_pairs(length, |pairs| {
+            let StripRow { strips, pairs, missing } = self.strip_row(length, |pairs| {
                 let places = places_of_strip(pairs);
                 self.can_merge(rows * inner, walks, length, rounds_of_strip(), places)
             })?;
@@ -291,9 +296,9 @@ impl<'a> Question<'a> {
     }
 
     /// A row of `length` columns in as few strips as there can be, equally wide, so that memory is read in order, or in
-    /// long stretches of it. An invocation has as many pairs in each as are allowed and fit; the last strip lacks what the
-    /// others have more, but for an invocation's first pair.
-    fn strip_pairs(&self, length: u64, fits: impl Fn(u64) -> bool) -> Option<StripPairs> {
+    /// long stretches of it: an invocation has as many pairs as are allowed and fit. The last strip may lack up to
+    /// [`MAX_MISSING`] of an invocation's pairs, but not its first; where it would lack more, there are more strips.
+    fn strip_row(&self, length: u64, fits: impl Fn(u64) -> bool) -> Option<StripRow> {
         let side = 8 * self.adapter.full_workgroup() as u64;
         let whole = length.div_ceil(side);
         let many = self.elements() / MANY_PAIRS_FROM >= self.adapter.tiles_from;
@@ -302,9 +307,10 @@ impl<'a> Question<'a> {
             let strips = whole.div_ceil(most_pairs);
             let pairs = whole.div_ceil(strips);
             let missing = (strips * pairs * side - length).div_ceil(side);
-            StripPairs { pairs, missing, strips }
+            StripRow { strips, pairs, missing }
         };
-        (1..=most).rev().map(of).find(|s| s.missing < s.pairs && fits(s.pairs))
+        let able = |s: &StripRow| s.missing < s.pairs && s.missing <= MAX_MISSING && fits(s.pairs);
+        (1..=most).rev().map(of).find(able)
     }
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where

@@ -35,7 +35,7 @@ pub(super) struct Geometry {
     pub access: Access,
     /// Pairs of quads of an invocation in a strip's row.
     pub pairs: u64,
-    /// Those of them that may be beyond the row.
+    /// How many of these, in the last strip, may be beyond the row.
     pub missing: u64,
     /// Partials of a split that are merged for a column of a strip, in the average.
     pub merges: u64,

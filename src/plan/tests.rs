@@ -189,6 +189,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                     let pairs = missing.div_ceil(8 * plan.workgroup as u64);
                     assert_eq!(pairs, plan.missing as u64, "{shape}: {step:?}");
                     assert!(plan.missing < plan.pairs, "{shape}: {step:?}");
+                    assert!(plan.missing as u64 <= MAX_MISSING, "{shape}: {step:?}");
                     (columns, width)
                 }
             };

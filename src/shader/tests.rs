@@ -5,8 +5,8 @@ use super::variant::{ActivationFile, Conversion, Words};
 use super::*;
 use crate::Element;
 use crate::plan::{
-    Access, BAND_CHANNELS, BLOCK, Kernel, MAX_COLUMNS, MAX_PAIRS, MAX_QUADS, MAX_RUN_CHANNELS,
-    Mapping, Params, RUN_CHANNELS,
+    Access, BAND_CHANNELS, BLOCK, Kernel, MAX_COLUMNS, MAX_MISSING, MAX_PAIRS, MAX_QUADS,
+    MAX_RUN_CHANNELS, Mapping, Params, RUN_CHANNELS,
 };
 use std::mem::offset_of;
 use wgpu::naga;
@@ -92,9 +92,9 @@ pub fn variants() -> Vec<Variant> {
                     variants.push(Variant { repeated: true, ..plain });
                 }
                 if mapping == Mapping::Strips {
-                    let pairs = MAX_PAIRS as u32;
+                    let most = MAX_PAIRS as u32;
                     variants.push(Variant { missing: 1, ..plain });
-                    variants.push(Variant { pairs, missing: pairs - 1, ..plain });
+                    variants.push(Variant { pairs: most, missing: MAX_MISSING as u32, ..plain });
                 }
                 if mapping == Mapping::Strips && element == Element::F32 {
                     let others = [1, 13, MAX_PAIRS as u32];

@@ -169,7 +169,7 @@ pub struct Variant {
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row.
     pub pairs: u32,
-    /// Those of them, the last, that may be beyond the row.
+    /// How many of these, in the last strip, may be beyond the row.
     pub missing: u32,
     /// Whether channels repeat in what is taken as a sample.
     pub repeated: bool,

@@ -122,8 +122,8 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(131, 64),
         Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
-        // Of rows of which some threads have no last pair: one, three strips that lack up to three pairs, five, and lines
-        // of all channels.
+        // Of rows of which some threads lack the last pair, or the last few: one row, one in several strips, five rows
+        // as one, and lines of all channels.
         Shape::nc(67, 1_000),
         Shape::nc(67, 5_000),
         Shape::nc(330, 24),

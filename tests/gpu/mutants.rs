@@ -15,7 +15,7 @@ enum Plan {
     Software,
     Gpu,
     Tiles,
-    /// Of tensors that are no larger than tiles ask for: strips of fewer pairs, which are sooner compiled.
+    /// Strips of up to sixteen pairs: tensors are not large enough for more.
     NarrowStrips,
     /// By workgroups of many subgroups, which a software adapter runs in turn.
     WideTiles,
@@ -28,7 +28,7 @@ enum Plan {
     /// Of few workgroups in a dimension of a dispatch.
     Grids,
     TileGrids,
-    /// Three workgroups, where a dimension has two.
+    /// Five workgroups, where a dimension has three.
     SplitGrids,
 }
 
@@ -140,9 +140,12 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
             tiles_from: 0,
             ..adapter
         }),
-        NarrowStrips => {
-            Layers::new(context, |adapter| Adapter { is_cpu: true, tiles_from: 1 << 16, ..adapter })
-        }
+        NarrowStrips => Layers::new(context, |adapter| Adapter {
+            is_cpu: true,
+            cores: 4,
+            tiles_from: 1 << 16,
+            ..adapter
+        }),
         WideTiles => Layers::new(context, |adapter| Adapter {
             is_cpu: true,
             cores: 4,
@@ -160,9 +163,9 @@ fn layers_by(context: &'static wgpu_batchnorm::Context, plan: Plan) -> Layers<'s
         }),
         SplitGrids => Layers::new(context, |adapter| Adapter {
             is_cpu: true,
-            cores: 3,
+            cores: 5,
             tiles_from: 0,
-            max_workgroups: 2,
+            max_workgroups: 3,
             ..adapter
         }),
         Pieces => Layers::new(of_small_bindings(), |adapter| adapter),
@@ -494,7 +497,10 @@ fn strips() -> Vec<Planned> {
         // Quads of several channels, one of which counts batches, and of lines.
         planned(Tiles, 0, Shape::channels_last(66_560, 3)),
         planned(TilePieces, 0, Shape::channels_last(2_080, 12)),
-        (Tiles, Case { momentum: Momentum::Cumulative, ..Case::new(Shape::ncl(74, 64, 9)) }),
+        (
+            NarrowStrips,
+            Case { momentum: Momentum::Cumulative, ..Case::new(Shape::ncl(74, 128, 9)) },
+        ),
     ]
 }
 

@@ -1,5 +1,5 @@
-//! What the recorded benchmarks say: the table and the figures of the README, and of that in `benches/record`; and
-//! several runs of a benchmark made one.
+//! What the recorded benchmarks say, for the READMEs of the crate and of `benches/record`; and several runs of a
+//! benchmark made one.
 
 use crate::shell::root;
 use std::collections::HashMap;
@@ -158,7 +158,7 @@ impl Record {
         let all = self.fractions(pass, |_| true);
         let reach = all.iter().filter(|&&fraction| fraction >= GOAL).count();
         let reach = format!("{reach} of {}", all.len());
-        spread(pass, &all).trim_end().to_string() + &format!("{reach:>12}\n")
+        format!("{}{reach:>12}\n", middle_and_ends(pass, &all))
     }
 }
 
@@ -229,7 +229,8 @@ impl Records {
         for pass in PASSES {
             text += &self.own.of_the_ceiling(pass);
             for (name, of) in GROUPS {
-                text += &spread(&format!("  {name}"), &self.own.fractions(pass, of));
+                text += &middle_and_ends(&format!("  {name}"), &self.own.fractions(pass, of));
+                text.push('\n');
             }
         }
         text
@@ -245,8 +246,10 @@ impl Records {
     }
 
     fn over_burn(&self) -> String {
-        let mut text =
-            format!("{:40}{:>8}{:>8}{:>8}\n", "Burn's time over ours", "median", "lowest", "most");
+        let mut text = format!(
+            "{:40}{:>8}{:>8}{:>8}\n",
+            "Burn's time over ours", "median", "lowest", "highest"
+        );
         for (name, passes) in [
             ("training", &["training"][..]),
             ("inference", &["inference"]),
@@ -303,8 +306,8 @@ fn ceiling_head(name: &str) -> String {
     format!("{name:40}{:>8}{:>8}{:>8}{:>12}\n", "median", "lowest", "highest", "reach 0.90")
 }
 
-fn spread(name: &str, all: &[f64]) -> String {
-    format!("{name:40}{:8.2}{:8.2}{:8.2}\n", median(all), least(all), most(all))
+fn middle_and_ends(name: &str, all: &[f64]) -> String {
+    format!("{name:40}{:8.2}{:8.2}{:8.2}", median(all), least(all), most(all))
 }
 
 /// The least of each time of several runs; fractions of the ceiling are the median of the runs' own, since least
