@@ -117,8 +117,8 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!([2_368, 5_000].map(|n| missing(Shape::nc(256, n))), [1, 3]);
     assert_eq!(plan(LARGE, Shape::nc(1_024, 5_000), 0).pairs, 27);
     // But not a thread's first; in 17 strips of sixteen pairs all of these would be.
-    let plan_of_few = plan(LARGE, Shape::nc(64, 16_392), 0);
-    assert_eq!((plan_of_few.pairs, plan_of_few.missing), (15, 14));
+    let wide_row = plan(LARGE, Shape::nc(64, 16_392), 0);
+    assert_eq!((wide_row.pairs, wide_row.missing), (15, 14));
     // Where compiling takes longer than a few steps, up to sixteen.
     assert_eq!(plan(LARGE, Shape::nc(1_024, 1_280), 0).pairs, 10);
     assert_eq!(plan(LARGE, Shape::nc(2_048, 1_280), 0).pairs, 20);
