@@ -158,18 +158,23 @@ fuzz_target!(|input: Input| {
     let mut filled = vec![0u8; (channels * plan.slots as u64) as usize];
     for step in plan.steps.iter().filter(|step| step.kernel == first) {
         let piece = &plan.pieces[step.piece];
-        for c in piece.first_channel..piece.first_channel + piece.channels {
-            // A strip leaves a partial result of each of a channel's columns, lines whose gradients are summed of
-            // each invocation.
-            let partials = step.params.splits as u64
-                * match (step.mapping, first) {
-                    (Mapping::Strips, _) => piece.inner,
-                    (Mapping::Lines, Kernel::BackwardSums) => plan.workgroup as u64,
-                    _ => 1,
-                };
-            for partial in 0..partials {
+        let (period, splits) = (step.params.period as u64, step.params.splits as u64);
+        // A strip leaves a partial result of each of a channel's columns, lines whose gradients are summed of each
+        // invocation.
+        let each = match (step.mapping, first) {
+            (Mapping::Strips, _) => piece.inner,
+            (Mapping::Lines, Kernel::BackwardSums) => plan.workgroup as u64,
+            _ => 1,
+        };
+        // Where several samples are one, its channels repeat, and each time leaves results of its own.
+        for c in 0..piece.channels {
+            let (channel, time) = (piece.first_channel + c % period, c / period);
+            let times = piece.channels / period;
+            for partial in
+                (0..splits).flat_map(|n| (0..each).map(move |k| (n * times + time) * each + k))
+            {
                 let slot = step.params.first_slot as u64 + partial;
-                filled[(c * plan.slots as u64 + slot) as usize] += 1;
+                filled[(channel * plan.slots as u64 + slot) as usize] += 1;
             }
         }
     }
