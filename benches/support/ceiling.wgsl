@@ -1,7 +1,7 @@
 // Formula: none; what the memory of an adapter allows: kernels that only read, kernels that copy, and one that does
 // nothing. Of both kinds one loads four units at a time, for adapters whose threads wait for memory; one uses each unit
-// before it loads the next, which on lavapipe takes 0.98 of the time to read, and 0.92 to 0.96 to copy; and one does the
-// latter in several places of its range in turn, which from Mesa 25.2 on is faster still.
+// before it loads the next, which on lavapipe takes 0.98 of the time to read, and 0.92 to 0.96 to copy; and one does
+// the latter in several places of its range in turn, which from Mesa 25.2 on is faster still.
 // A workgroup owns: a contiguous range of `chunk` units.
 // Reads: source. Writes: target; the reading kernels next to nothing, but so that reads are needed.
 // Needs: `Unit`, a vector that is loaded and stored at once.

@@ -2,8 +2,8 @@
 // the columns c · channel_step + j · column_step, j < inner. Channels last a row is `inner` short rows of the
 // tensor, one after the other, and channel_step is 1; channels first column_step is.
 // A workgroup owns: one split of the rows of PAIRS · WORKGROUP pairs of quads side by side. A thread owns
-// PAIRS of these, and sums them for itself: no thread waits for another. The last MISSING of a thread's pairs may not be
-// there: for each it sums the last of the row once more, which it neither writes nor leaves.
+// PAIRS of these, and sums them for itself: no thread waits for another. The last MISSING of a thread's pairs may not
+// be there: for each it sums the last of the row once more, which it neither writes nor leaves.
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl, tensor/pairs.wgsl. PAIRS, up to 32, is a constant of the text and no override, since it is
 // the length of arrays; the host writes it.

@@ -17,8 +17,8 @@ const MAX_CORES: u32 = 32;
 pub struct Adapter {
     /// A software adapter: a workgroup is a loop on one core, best one subgroup wide.
     pub is_cpu: bool,
-    /// Cores that a software adapter runs on; of no account on a GPU. Plans depend on it, and so do the last bits: one and two
-    /// cores have the same, and so have 32 and more.
+    /// Cores that a software adapter runs on; of no account on a GPU. Plans depend on it, and so do the last bits: one
+    /// and two cores have the same, and so have 32 and more.
     pub cores: u32,
     /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles. Smaller ones
     /// stay in the caches whatever the order, and the kernels for these take seconds to compile.

@@ -384,8 +384,8 @@ fn many_pieces_are_not_split() {
     }
 }
 
-/// Rows of a strip or tile are split so that the core with most to do has little: over as many cores as there are, or so
-/// that each has as many workgroups, or, where that is too much to merge or to start with, somewhere between.
+/// Rows of a strip or tile are split so that the core with most to do has little: over as many cores as there are, or
+/// so that each has as many workgroups, or, where that is too much to merge or to start with, somewhere between.
 #[test]
 fn cores_share_strips_and_tiles() {
     let of_cores = |pass, shape| {
