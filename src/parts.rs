@@ -167,11 +167,12 @@ impl Parts {
             ..params
         };
         let workgroups = grid(total, max_workgroups)?;
+        let (mapping, access) = (Mapping::Rows, Access::Vec4);
         let steps = [Kernel::MergeMoments, Kernel::MergeSums, Kernel::RecordStatistics]
-            .map(|kernel| Step { kernel, mapping: Mapping::Rows, piece: 0, workgroups, params });
+            .map(|kernel| Step { kernel, mapping, access, piece: 0, workgroups, params });
         Ok(Plan {
-            mapping: Mapping::Rows,
-            access: Access::Vec4,
+            mapping,
+            access,
             workgroup,
             lanes: 1,
             path: Path::Split,

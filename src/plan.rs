@@ -14,6 +14,7 @@ mod geometry;
 mod params;
 mod rounds;
 mod splits;
+mod stretch;
 #[cfg(test)]
 mod tests;
 
@@ -24,14 +25,13 @@ pub(crate) use adapter::BYTES_A_THREAD;
 pub(crate) use choice::{
     BAND_CHANNELS, MAX_MISSING, MAX_PAIRS, MAX_QUADS, MAX_RUN_CHANNELS, RUN_CHANNELS,
 };
-use geometry::Geometry;
 pub(crate) use geometry::grid;
 pub use params::Params;
 pub(crate) use params::{
     FLAG_ACCUMULATE, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_OPTIMIZE, FLAG_RECORD,
     FLAG_RENORM, FLAG_TRACK, FLAG_UNBIASED,
 };
-use splits::Walks;
+use stretch::Stretch;
 
 /// `BLOCK` of shaders/params.wgsl: quads that a thread makes a block of.
 pub const BLOCK: u64 = 8;
@@ -228,6 +228,8 @@ pub struct Step {
     pub kernel: Kernel,
     /// Which elements form a quad in it.
     pub mapping: Mapping,
+    /// How its quads are loaded and stored.
+    pub access: Access,
     /// On which of [`Plan::pieces`].
     pub piece: usize,
     /// Workgroups along x and y.
@@ -239,13 +241,14 @@ pub struct Step {
 /// How a pass runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Which elements form a quad, but for moments that another mapping is better at.
+    /// Which elements form a quad, but for moments that another mapping is better at, and for samples that are left
+    /// over.
     pub mapping: Mapping,
-    /// How quads are loaded and stored.
+    /// How quads are loaded and stored, but for those of samples that are left over.
     pub access: Access,
     /// Invocations of a workgroup.
     pub workgroup: u32,
-    /// Those of them that share a channel, or a quad of channels.
+    /// Those of them that share a channel, or a quad of channels; but for samples that are left over.
     pub lanes: u32,
     /// Whether channels are split over workgroups.
     pub path: Path,
@@ -277,31 +280,16 @@ impl Plan {
     pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Result<Self, Error> {
         shape.validate()?;
         let adapter = &adapter.within(&Adapter { alignment: 4, ..*adapter });
-        let geometry = Geometry::new(adapter, shape, request);
-        let pieces = geometry.pieces(adapter)?;
-        let across = pieces.iter().map(|p| geometry.across(p)).max().unwrap_or(0);
-        let walk = pieces.iter().map(|p| geometry.walk(p)).max().unwrap_or(0);
-        let whole = pieces.iter().all(|p| p.turn == 0);
-        let turns = pieces.iter().map(|p| p.turn).max().unwrap_or(0) + 1;
+        let mut main = Stretch::new(adapter, shape, request)?;
+        let whole = main.turns == 1;
         let most_kept = if whole { request.most_kept(adapter.is_cpu) } else { 0 };
-        let on_chip = geometry.on_chip(adapter, across, walk, most_kept);
-        let (workgroup, lanes) =
-            on_chip.map_or(geometry.workgroup(adapter, across, walk), |o| (o.workgroup, o.lanes));
-        let owned = |kernel| geometry.owned(kernel, workgroup, lanes);
-        let splits = |kernel| {
-            let walks = Walks { across, owned: owned(kernel), walk, lanes, turns };
-            geometry.splits(adapter, kernel, &walks)
-        };
-        // No split is without work: lavapipe runs its loops all the same, with all lanes off, and what Mesa 25.2 makes
-        // of some of these then loads from nowhere, which ends the process.
-        let splits_of = |kernel, piece: &Piece| splits(kernel).min(geometry.units(piece, lanes));
+        let on_chip = main.keep(adapter, most_kept);
         let elementwise = request.is_elementwise();
         let first_kernel = request.kernels(Path::Split)[0];
-        let first_splits = splits(first_kernel);
         let path = match on_chip {
             Some(_) => Path::OnChip,
-            None if first_splits == 1
-                && geometry.can_own(whole)
+            None if main.splits(adapter, first_kernel) == 1
+                && main.geometry.can_own(whole)
                 && !request.in_parts
                 && !elementwise =>
             {
@@ -311,55 +299,56 @@ impl Plan {
         };
 
         let mut plan = Self {
-            mapping: geometry.mapping,
-            access: geometry.access,
-            workgroup,
-            lanes,
+            mapping: main.geometry.mapping,
+            access: main.geometry.access,
+            workgroup: main.workgroup,
+            lanes: main.lanes,
             path,
-            kept: on_chip.map_or(0, |o| o.kept),
-            pairs: geometry.pairs as u32,
-            missing: geometry.missing as u32,
+            kept: on_chip.unwrap_or(0),
+            pairs: main.geometry.pairs as u32,
+            missing: main.geometry.missing as u32,
             slots: 0,
             steps: Vec::new(),
-            pieces,
+            pieces: Vec::new(),
         };
         if shape.elements() == 0 {
-            plan.pieces.clear();
             return Ok(plan);
         }
+        let rest = main.rest(adapter, request)?;
+        let stretches: Vec<&Stretch> = [Some(&main), rest.as_ref()].into_iter().flatten().collect();
+        let pieces: Vec<(&Stretch, Piece)> =
+            stretches.iter().flat_map(|&s| s.pieces.iter().map(move |&piece| (s, piece))).collect();
         // Where the partials of each turn start, whose pieces are equally long, and where those of the last end.
-        let mut first_slots = vec![0; turns as usize + 1];
+        let turns = pieces.iter().map(|(_, piece)| piece.turn as usize + 1).max().unwrap_or(0);
+        let mut first_slots = vec![0; turns + 1];
         if path == Path::Split && !elementwise {
-            for piece in &plan.pieces {
+            for (stretch, piece) in &pieces {
                 first_slots[piece.turn as usize + 1] =
-                    splits_of(first_kernel, piece) * geometry.partials_a_split();
+                    stretch.splits_of(adapter, first_kernel, piece)
+                        * stretch.geometry.partials_a_split();
             }
-            for turn in 0..turns as usize {
+            for turn in 0..turns {
                 first_slots[turn + 1] += first_slots[turn];
             }
-            plan.slots = first_slots[turns as usize] as u32;
+            plan.slots = first_slots[turns] as u32;
         }
         for &kernel in request.kernels(path) {
-            for (index, piece) in plan.pieces.iter().enumerate() {
+            for (index, (stretch, piece)) in pieces.iter().enumerate() {
                 let merges_only = kernel == Kernel::BackwardInput && !request.walks_twice();
                 if merges_only && piece.turn > 0 {
                     continue;
                 }
                 let splits = match path {
-                    Path::Split if !merges_only => splits_of(kernel, piece),
+                    Path::Split if !merges_only => stretch.splits_of(adapter, kernel, piece),
                     _ => 1,
                 };
-                let first_slot = first_slots[piece.turn as usize] as u32;
-                let slots = plan.slots;
-                let params =
-                    Params { first_slot, slots, ..geometry.params(kernel, piece, lanes, splits) };
-                let across = geometry.across(piece);
-                let total = geometry.workgroups(kernel, across, owned(kernel), splits);
-                let workgroups = grid(total, adapter.max_workgroups)?;
-                let mapping = geometry.mapping(kernel);
-                plan.steps.push(Step { kernel, mapping, piece: index, workgroups, params });
+                let mut step = stretch.step(adapter, kernel, (index, piece), splits)?;
+                step.params.first_slot = first_slots[piece.turn as usize] as u32;
+                step.params.slots = plan.slots;
+                plan.steps.push(step);
             }
         }
+        plan.pieces = pieces.into_iter().map(|(_, piece)| piece).collect();
         Ok(plan)
     }
 

@@ -35,6 +35,13 @@ pub(super) const MIN_WRITTEN_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
 /// half a dozen and more.
 pub(super) const ROWS_A_MERGE: u64 = 8;
+/// Strips are worth compiling for tensors that are so many times smaller, where walks take single values: three times
+/// as long.
+const SMALLER_BY_VALUE: u64 = 4;
+/// Dispatches over what is left over are as much work as so many pairs of a strip's row, four times each.
+const WORK_OF_REST: u64 = 1 << 12;
+/// Samples of several, at least: those that are left over take as long as three times as many.
+const FEWEST_TOGETHER: u64 = 2;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side, at most.
 pub(crate) const BAND_CHANNELS: u64 = 32;
 /// The same where bands would be too few to be busy, down to.
@@ -63,6 +70,8 @@ const LONG_LINE: u64 = 1_000;
 const FEW_RUNS: u64 = 2;
 /// Cores that are as fast, walking over single values, as one is that has a band.
 const SCALAR_CORES: u64 = 4;
+/// Values of a line, where all are of one channel.
+const LINE_OF_ONE: u64 = 1 << 10;
 /// Inner extents of less than four pairs: the two at a line's ends are much of it.
 const SHORT_LINE: u64 = 32;
 
@@ -98,12 +107,42 @@ pub(super) struct Choice {
     pub merges: u64,
     /// Invocations that share a line, and leave a partial result each.
     pub sharers: u64,
+    /// Samples at the end that are not enough for another row or sample of these, and are walked over by themselves.
+    pub rest: u64,
 }
 
 impl Choice {
-    pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Self {
+    /// The choice, and the shape that it is of: the same values of each channel, in the same order of memory.
+    pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> (Shape, Self) {
+        // Weights are by the axes of the shape.
+        if shape.channels() == 1 && !request.weighted {
+            return Self::of_one_channel(adapter, shape, request);
+        }
         let question = Question::new(adapter, shape, request);
-        question.in_order().unwrap_or_else(|| question.by_quad())
+        (shape, question.in_order().unwrap_or_else(|| question.by_quad()))
+    }
+
+    /// The values of a channel alone are one line, whatever its axes, which may be cut into rows or lines of any length.
+    fn of_one_channel(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> (Shape, Self) {
+        let line = Shape::channels_last(shape.count(), 1);
+        let of = |shape| Question::new(adapter, shape, request);
+        let in_order = match adapter.is_cpu {
+            true if of(line).is_large_for_strips() => {
+                of(line).strip_of_line().or_else(|| of(line).lines_of_line()).map(|c| (line, c))
+            }
+            // What is left over would take as long as what is gained.
+            true => {
+                let is_whole = |c: &Choice| c.mapping == Mapping::Lines && c.rest == 0;
+                of(shape).in_order().filter(is_whole).map(|c| (shape, c))
+            }
+            false => None,
+        };
+        in_order.unwrap_or_else(|| (line, of(line).by_quad()))
+    }
+
+    /// Of samples that another choice leaves over.
+    pub fn of_rest(adapter: &Adapter, rest: Shape, request: &Request<'_>) -> Self {
+        Question::new(adapter, rest, request).by_quad()
     }
 
     fn of(mapping: Mapping, access: Access) -> Self {
@@ -119,6 +158,7 @@ impl Choice {
             missing: 0,
             merges: 1,
             sharers: 1,
+            rest: 0,
         }
     }
 }
@@ -128,11 +168,12 @@ struct Question<'a> {
     adapter: &'a Adapter,
     request: &'a Request<'a>,
     layout: Layout,
-    /// Extents of the tensor, of which `samples` are one.
+    /// Extents of the tensor, of which `samples` are one, but for a rest of them.
     outer: u64,
     channels: u64,
     inner: u64,
     samples: u64,
+    rest: u64,
     /// Elements that a binding covers.
     limit: u64,
 }
@@ -147,6 +188,7 @@ impl<'a> Question<'a> {
             channels: shape.channels() as u64,
             inner: shape.inner(),
             samples: 1,
+            rest: 0,
             limit: adapter.elements_a_binding(request.element),
         }
     }
@@ -158,6 +200,14 @@ impl<'a> Question<'a> {
     /// Whether kernels that take seconds to compile are worth it.
     fn is_large(&self) -> bool {
         self.elements() >= self.adapter.tiles_from
+    }
+
+    /// The same of strips; which are for smaller tensors, too, if their values would else be walked over one by one.
+    fn is_large_for_strips(&self) -> bool {
+        let line = if self.channels == 1 { self.outer } else { self.channels };
+        let one_by_one = self.inner == 1 && !line.is_multiple_of(4);
+        let from = self.adapter.tiles_from;
+        self.elements() >= if one_by_one { from / SMALLER_BY_VALUE } else { from }
     }
 
     /// Whether all tensors start at multiples of `elements`.
@@ -176,14 +226,21 @@ impl<'a> Question<'a> {
 
     /// Quads of one channel, or of four.
     fn by_quad(&self) -> Choice {
-        let Self { channels, inner, .. } = *self;
+        let Self { outer, channels, inner, .. } = *self;
+        if channels == 1 && !self.request.weighted {
+            // One line, whatever its axes.
+            return Choice {
+                rows: outer.max(1),
+                ..Choice::of(Mapping::Rows, self.access(outer * inner))
+            };
+        }
         let row = channels * inner;
         // An elementwise pass may take rows that are no multiple of four as columns, if the
         // whole sample is one: then all its quads are whole. A binding must hold a row of columns, and
         // each must have samples enough that finding four channels' scales is little of the work.
         let whole_quads = self.request.is_elementwise()
             && !self.request.weighted
-            && self.outer >= BLOCK
+            && outer >= BLOCK
             && !inner.is_multiple_of(4)
             && row.is_multiple_of(4);
         let columns = (inner == 1 || whole_quads) && row <= self.limit;
@@ -200,9 +257,8 @@ impl<'a> Question<'a> {
         if !self.adapter.is_cpu || self.request.weighted {
             return None;
         }
-        let large = self.is_large();
-        let strip = || large.then(|| self.strip()).flatten();
-        let tile = || large.then(|| self.tile()).flatten();
+        let strip = || self.is_large_for_strips().then(|| self.strip()).flatten();
+        let tile = || self.is_large().then(|| self.tile()).flatten();
         // Short lines are faster as columns, where they may be.
         if self.inner < SHORT_LINE
             && let Some(swept) = strip().or_else(tile)
@@ -215,17 +271,20 @@ impl<'a> Question<'a> {
 
     fn along_lines(&self) -> Option<Choice> {
         let choice = self.line().or_else(|| self.run())?;
-        Some(Choice { samples: self.samples, ..choice })
+        Some(Choice { samples: self.samples, rest: self.rest, ..choice })
     }
 
     /// As few samples as one as have a multiple of eight channels then.
     fn several_samples(&self) -> Option<Self> {
         let Self { outer, channels, .. } = *self;
         let samples = RUN_CHANNELS >> channels.trailing_zeros().min(RUN_CHANNELS.ilog2());
-        (samples > 1 && outer.is_multiple_of(samples)).then(|| Self {
+        let rest = outer % samples;
+        let able = rest == 0 || self.is_large() && outer >= FEWEST_TOGETHER * samples;
+        (samples > 1 && able).then(|| Self {
             outer: outer / samples,
             channels: channels * samples,
             samples,
+            rest,
             ..*self
         })
     }
@@ -246,18 +305,16 @@ impl<'a> Question<'a> {
         }
         let reduces = !self.request.is_elementwise();
         let fewest_rows = if reduces { MIN_STRIP_ROWS } else { MIN_WRITTEN_ROWS };
-        let divides = |rows: &u64| {
-            let whole = outer.is_multiple_of(*rows) && row * rows <= self.limit;
-            whole && outer / rows >= fewest_rows
-        };
+        let enough = |rows: &u64| row * rows <= self.limit && outer / rows >= fewest_rows;
         // Lines are columns, and more of them no longer rows.
         let most = if inner == 1 { ENOUGH_PAIRS * even } else { 1 };
-        let strips = (1..=most / fewest).map(|n| n * fewest).filter(divides).filter_map(|rows| {
-            let (length, walks) = (row * rows, outer / rows);
+        let strips = (1..=most / fewest).map(|n| n * fewest).filter(enough).filter_map(|rows| {
+            let (length, walks, rest) = (row * rows, outer / rows, outer % rows);
             // Each column leaves a partial result of its own.
+            let rows_alone = Self { rest, ..*self };
             let StripRow { strips, pairs, missing } = self.strip_row(length, |pairs| {
                 let places = places_of_strip(pairs);
-                self.can_merge(rows * inner, walks, length, rounds_of_strip(), places)
+                rows_alone.can_merge(rows * inner, walks, length, rounds_of_strip(), places)
             })?;
             let merges = self.strip_merges(rows, pairs);
             let worth_it = !reduces || walks >= ROWS_A_MERGE * merges;
@@ -265,23 +322,53 @@ impl<'a> Question<'a> {
             let long = pairs >= ENOUGH_PAIRS || strips == 1;
             // A row in pieces is not in order.
             let slower = if strips == 1 { 4 } else { 5 };
-            let work = (walks + ROWS_A_MERGE * merges) * strips * pairs * slower;
+            let work = (walks + ROWS_A_MERGE * merges) * strips * pairs * slower
+                + if rest > 0 { WORK_OF_REST } else { 0 };
             let rank = (ENOUGH_PAIRS.saturating_sub(pairs), work, rows);
             let plain = Choice::of(Mapping::Strips, Access::Pairs);
-            (worth_it && long).then_some((rank, Choice { rows, pairs, missing, merges, ..plain }))
+            (worth_it && long)
+                .then_some((rank, Choice { rows, pairs, missing, merges, rest, ..plain }))
         });
-        strips.min_by_key(|&(rank, _)| rank).map(|(_, strip)| strip)
+        type Ranked = ((u64, u64, u64), Choice);
+        let (whole, uneven): (Vec<Ranked>, Vec<Ranked>) = strips.partition(|(_, s)| s.rest == 0);
+        let best = |strips: Vec<Ranked>| strips.into_iter().min_by_key(|&(rank, _)| rank);
+        let best = match (best(whole), best(uneven)) {
+            (Some(whole), Some(uneven)) if whole.0.1 <= uneven.0.1 => Some(whole),
+            (whole, uneven) => uneven.or(whole),
+        };
+        best.map(|(_, strip)| strip)
+    }
+
+    /// A strip of a single channel, if each core can have a split: each column leaves a partial result.
+    fn strip_of_line(&self) -> Option<Choice> {
+        let cores = self.adapter.even_cores();
+        let fits = |strip: &Choice| {
+            let walks = self.outer / strip.rows;
+            walks * rounds_of_strip() <= cores * MAX_ROUNDS
+                && cores * strip.rows <= most_to_merge(places_of_strip(strip.pairs))
+        };
+        self.strip().filter(fits)
+    }
+
+    /// A single channel as lines of so many values.
+    fn lines_of_line(&self) -> Option<Choice> {
+        let question = Self { outer: self.outer / LINE_OF_ONE, inner: LINE_OF_ONE, ..*self };
+        let lines = Self { layout: Layout::ChannelsFirst, ..question }.several_samples()?;
+        let lines = lines.along_lines()?;
+        let values = lines.samples * LINE_OF_ONE;
+        Some(Choice { rows: LINE_OF_ONE, rest: self.outer % values, ..lines })
     }
 
     /// Whether a channel's partial results, `partials` a split, find room, and an invocation rounds to merge those of
     /// `places`. A piece is of as many walks of `length` elements as a binding covers, and has as many splits as an
-    /// invocation needs that has `rounds` for a walk. One for each piece is what there is at least.
+    /// invocation needs that has `rounds` for a walk. One for each piece is what there is at least; and one is of what is
+    /// left over.
     fn can_merge(&self, partials: u64, walks: u64, length: u64, rounds: u64, places: u64) -> bool {
         let a_piece = (self.limit / length.max(1)).clamp(1, walks.max(1));
         let a_turn = partials * a_piece.div_ceil((MAX_ROUNDS / rounds).max(1));
         let all = a_turn * walks.div_ceil(a_piece);
         let room = room_for_partials(self.adapter, (self.channels / self.samples) as u32);
-        all <= most_to_merge(places) && (all <= room || a_turn == 1)
+        all <= most_to_merge(places) && (all + self.rest.min(1) <= room || a_turn == 1)
             || self.request.is_elementwise()
     }
 

@@ -51,6 +51,10 @@ pub(super) struct Geometry {
     interleaved: bool,
     /// Bytes that a window covers before its tensor.
     slack: u64,
+    /// Its first element.
+    start: u64,
+    /// Samples that it leaves over.
+    pub rest: u64,
     /// Extents that the kernels use: channels last has no inner axis.
     outer: u64,
     channels: u64,
@@ -59,7 +63,26 @@ pub(super) struct Geometry {
 
 impl Geometry {
     pub fn new(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> Self {
-        let choice = Choice::new(adapter, shape, request);
+        let (shape, choice) = Choice::new(adapter, shape, request);
+        Self::of(adapter, shape, request, choice)
+    }
+
+    /// Of what this leaves over.
+    pub fn rest(&self, adapter: &Adapter, request: &Request<'_>) -> Option<Self> {
+        (self.rest > 0).then(|| {
+            let rest = self.shape.with_outer(self.rest);
+            let choice = Choice::of_rest(adapter, rest, request);
+            let start = self.shape.with_outer(self.shape.outer() - self.rest).elements();
+            Self { shape: self.shape, start, ..Self::of(adapter, rest, request, choice) }
+        })
+    }
+
+    /// Whether this is what another one leaves over, which is little.
+    pub fn is_rest(&self) -> bool {
+        self.start > 0
+    }
+
+    fn of(adapter: &Adapter, shape: Shape, request: &Request<'_>, choice: Choice) -> Self {
         // A window starts at the aligned offset before its tensor.
         let slack = request.offsets.iter().map(|o| o % adapter.alignment).max().unwrap_or(0);
         Self {
@@ -78,7 +101,9 @@ impl Geometry {
             band: choice.band,
             interleaved: choice.rows > 1 || choice.mapping == Mapping::Strips && shape.inner() == 1,
             slack,
-            outer: shape.outer() / choice.rows / choice.samples,
+            start: 0,
+            rest: choice.rest,
+            outer: (shape.outer() - choice.rest) / choice.rows / choice.samples,
             channels: shape.channels() as u64 * choice.samples,
             inner: shape.inner() * choice.rows,
         }
@@ -241,7 +266,7 @@ impl Geometry {
         let size = self.element.size();
         let sample = self.channels * self.inner;
         let whole = Piece {
-            start: 0,
+            start: self.start,
             length: self.outer * sample,
             outer: self.outer,
             first_channel: 0,
@@ -265,7 +290,7 @@ impl Geometry {
             let step = limit / sample;
             for (turn, first) in (0..self.outer).step_by(step as usize).enumerate() {
                 let outer = step.min(self.outer - first);
-                let (start, length) = (first * sample, outer * sample);
+                let (start, length) = (self.start + first * sample, outer * sample);
                 pieces.push(Piece { start, length, outer, turn: turn as u64, ..whole });
             }
         } else if self.mapping != Mapping::Rows || limit == 0 {

@@ -55,7 +55,9 @@ impl Geometry {
             Mapping::Lines => places_of_lines(self.group(Kernel::BackwardInput), workgroup),
             Mapping::Runs => self.group(Kernel::BackwardInput),
         };
-        if adapter.is_cpu { room.min(most_to_merge(places)) } else { room }
+        let most = if adapter.is_cpu { room.min(most_to_merge(places)) } else { room };
+        // The samples that are left over have one.
+        most.saturating_sub(self.rest.min(1))
     }
 
     /// Splits of `units` that leave an invocation few enough rounds.

@@ -56,6 +56,9 @@ impl Geometry {
     pub fn splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks) -> u64 {
         let units = walks.walk.div_ceil(walks.lanes as u64 * self.unit());
         let fewest = self.fewest_splits(adapter, kernel, units).max(1);
+        if self.is_rest() {
+            return fewest;
+        }
         match self.mapping(kernel) {
             Mapping::Tiles | Mapping::Strips => self.swept_splits(adapter, kernel, walks, fewest),
             _ => self.best_splits(adapter, kernel, walks, units).max(fewest),

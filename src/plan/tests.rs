@@ -125,7 +125,7 @@ fn what_no_binding_holds_is_refused() {
         Err((pieces, (1 << 16) + 1, 1 << 16))
     );
     let nothing = Adapter { max_binding: 32, ..TINY };
-    assert_eq!(planned(nothing, Shape::ncl(10, 1, 10)), Err((row, 40, 0)));
+    assert_eq!(planned(nothing, Shape::ncl(10, 2, 10)), Err((row, 80, 0)));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                 assert!(p.first_slot + partials <= plan.slots.max(1), "{shape}: {step:?}");
             }
             let (items, owned) = match step.mapping {
-                Mapping::Rows => (piece.channels, plan.workgroup / plan.lanes),
+                Mapping::Rows => (piece.channels, plan.workgroup / p.lanes),
                 Mapping::Lines if step.kernel == Kernel::ForwardMoments => {
                     (piece.channels, plan.workgroup)
                 }
@@ -167,7 +167,7 @@ fn splits_cover_every_walk_once_and_partials_have_a_slot_each() {
                 }
                 Mapping::Columns => {
                     let columns = piece.channels * piece.inner;
-                    (columns.div_ceil(4), plan.workgroup / plan.lanes)
+                    (columns.div_ceil(4), plan.workgroup / p.lanes)
                 }
                 Mapping::Runs if step.kernel == Kernel::BackwardInput => {
                     (piece.channels, RUN_CHANNELS as u32)
@@ -221,7 +221,7 @@ fn split_start(p: &Params, split: u32) -> u32 {
 /// gradients are summed of each thread.
 fn partials_a_split(plan: &Plan, step: &Step) -> u32 {
     let samples = step.params.channels / step.params.period;
-    match plan.mapping {
+    match step.mapping {
         Mapping::Strips => plan.pieces[step.piece].inner as u32,
         Mapping::Lines if plan.steps[0].kernel == Kernel::BackwardSums => plan.workgroup * samples,
         _ => samples,

@@ -186,8 +186,12 @@ impl Variant {
         features: Features,
         step: &Step,
     ) -> Self {
-        let Plan { access, workgroup, kept, pairs, missing, .. } = *plan;
-        let Step { kernel, mapping, .. } = *step;
+        let Plan { workgroup, kept, .. } = *plan;
+        let Step { kernel, mapping, access, .. } = *step;
+        let (pairs, missing) = match mapping {
+            Mapping::Strips => (plan.pairs, plan.missing),
+            _ => (0, 0),
+        };
         let features = features.of(kernel, pass);
         let repeated = step.params.period < step.params.channels;
         Self {

@@ -138,6 +138,20 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(70, 32, 6),
         Shape::ncl(100, 32, 4),
         Shape::ncl(130, 96, 2),
+        // Samples that are left over: of rows of a strip, one and some, which are whole quads or not; of several that
+        // are one of runs, and of lines.
+        Shape::nc(1_003, 30),
+        Shape::channels_last(2_061, 20),
+        Shape::channels_last(1_090, 3),
+        Shape::ncl(33, 20, 49),
+        Shape::ncl(23, 7, 81),
+        Shape::ncl(17, 3, 1_003),
+        Shape::ncl(65, 9, 1_004),
+        // A single channel, whose values are one line: of axes that do not matter, and with values left over.
+        Shape::ncl(1_000, 1, 17),
+        Shape::ncl(64, 1, 784),
+        Shape::nc(20_011, 1),
+        Shape::ncl(1_021, 1, 97),
         // As many values as a thread of a GPU keeps.
         Shape::ncl(12, 4, 1024),
         Shape::nc(1000, 64),
@@ -152,12 +166,13 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 14] = [
+pub const SOME: [Shape; 15] = [
     Shape::nc(33, 20),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),
     Shape::channels_last(333, 7),
+    Shape::channels_last(1_333, 7),
     Shape::channels_last(520, 32),
     Shape::nc(330, 24),
     Shape::ncl(66, 64, 3),

@@ -78,7 +78,8 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
         Shape::channels_last(8, 13),
         Shape::channels_last(70, 600),
         Shape::channels_last(500, 12),
-        // A tile takes several rows as one where their number has divisors; these it splits.
+        // A tile, split; and rows of which eight are one of a strip, and one is left over.
+        Shape::ncl(521, 5, 9),
         Shape::channels_last(521, 33),
         Shape::channels_last(1_040, 32),
         Shape::ncl(8, 20, 260),

@@ -183,7 +183,7 @@ fn grids_of_two_dimensions_agree() {
         (Mapping::Lines, Shape::ncl(1, 2_008, 1_003), 45),
         (Mapping::Runs, Shape::ncl(8, 1_040, 49), 16),
         (Mapping::Strips, Shape::channels_last(3_000, 50), 2),
-        (Mapping::Tiles, Shape::ncl(17, 53, 500), 16),
+        (Mapping::Tiles, Shape::ncl(17, 3_001, 9), 16),
     ];
     for (mapping, shape, most) in cases {
         let walked = matches!(mapping, Mapping::Rows | Mapping::Columns);
@@ -222,7 +222,9 @@ fn many_single_values_agree() {
     let layers = Layers::new(context, |adapter| Adapter { is_cpu: true, cores: 4, ..adapter });
     for element in [Element::F32, Element::F16, Element::BF16] {
         let descriptor = BatchNormDescriptor { element, ..Default::default() };
-        layers.check(&Case { descriptor, ..Case::new(Shape::channels_last(1_873_125, 3)) });
+        // At such an offset there are no pairs.
+        let shape = Shape::channels_last(1_873_125, 3);
+        layers.check(&Case { descriptor, offset: 1, ..Case::new(shape) });
     }
 }
 

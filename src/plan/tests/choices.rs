@@ -50,10 +50,13 @@ fn any_adapter_is_planned_for() {
     }
 }
 
+/// Whole quads, and pairs that are not.
+const QUADS: &[u64] = &[16];
+
 /// What fits a tile, and leaves rows enough for a block.
 #[test]
 fn tiles_are_for_rows_that_are_neither_long_nor_few() {
-    let plan = |shape| Plan::new(&LAVAPIPE, shape, &Request::new(Pass::Training, &[])).unwrap();
+    let plan = |shape| Plan::new(&LAVAPIPE, shape, &Request::new(Pass::Training, QUADS)).unwrap();
     let tiled = |shape| plan(shape).mapping == Mapping::Tiles;
     assert!(tiled(Shape::ncl(63, 4, 512)) && !tiled(Shape::ncl(63, 4, 513)));
     assert!(tiled(Shape::ncl(9, 4, 49)) && !tiled(Shape::ncl(7, 4, 49)));
@@ -124,8 +127,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(plan(LARGE, Shape::nc(2_048, 1_280), 0).pairs, 20);
     assert_eq!(plan(LARGE, Shape::nc(1_024, 2_000), 0).pairs, 16);
     assert_eq!(plan(LARGE, Shape::nc(2_048, 2_000), 0).pairs, 32);
-    // Rows, lines, an offset that are not so.
-    assert_eq!(strips(Shape::nc(1_001, 100), 0), None);
+    // Lines, an offset that are not so; and rows that are few.
     assert_eq!(strips(Shape::ncl(64, 60, 9), 0), None);
     assert_eq!(strips(Shape::nc(60, 64), 0), None);
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
@@ -277,14 +279,83 @@ fn samples_are_taken_together_that_have_whole_pairs_then() {
     assert_eq!(training(Shape::ncl(64, 58, 49)), (runs, 16, 232, 58));
     assert_eq!(training(Shape::ncl(64, 3, 50_176)), (lines, 8, 24, 3));
     assert_eq!(taken(Shape::ncl(64, 3, 89_401), Pass::Inference), (lines, 8, 24, 3));
-    // What has whole pairs as it is; samples of which some would be left; and strips.
+    // What has whole pairs as it is; and strips.
     assert_eq!(training(Shape::ncl(64, 12, 784)), (lines, 64, 12, 12));
-    assert_eq!(training(Shape::ncl(1_022, 9, 49)).0, Mapping::Tiles);
     assert_eq!(training(Shape::ncl(8_192, 4, 16)).0, Mapping::Strips);
     let slots = |shape, pass| plan(shape, pass).slots;
     let (training, backward) = (Pass::Training, Pass::Backward);
     assert_eq!([training, backward].map(|pass| slots(Shape::ncl(64, 58, 49), pass)), [4, 4 * 4]);
     assert_eq!(slots(Shape::ncl(64, 12, 5_329), backward), 2 * 8 * 4);
+}
+
+/// Samples that are no whole row of a strip, or none of several that are one, are a piece of their own, after the others,
+/// with a partial result of its own, and kernels of walks.
+#[test]
+fn samples_that_are_left_over_are_walked_over_by_themselves() {
+    let rest = |adapter: Adapter, shape, request| {
+        let plan = Plan::new(&adapter, shape, &request).unwrap();
+        let [first, rest] = &plan.pieces[..] else { return None };
+        let of_rest: Vec<_> = plan.steps.iter().filter(|step| step.piece == 1).collect();
+        assert!(of_rest.iter().all(|step| step.params.splits == 1 && step.params.flags == 0));
+        assert_eq!((first.turn, rest.turn), (0, 1));
+        let step = of_rest[0];
+        Some((plan.mapping, first.outer * first.inner, step.mapping, rest.outer, step.access))
+    };
+    let training = Request::new(Pass::Training, &[]);
+    let (strips, columns, rows) = (Mapping::Strips, Mapping::Columns, Mapping::Rows);
+    let (lines, runs) = (Mapping::Lines, Mapping::Runs);
+    let (scalar, vec4) = (Access::Scalar, Access::Vec4);
+    let left = |shape| rest(LARGE, shape, training);
+    assert_eq!(left(Shape::nc(50_021, 101)), Some((strips, 50_016, columns, 5, scalar)));
+    assert_eq!(left(Shape::nc(50_021, 100)), Some((strips, 50_016, columns, 5, vec4)));
+    assert_eq!(left(Shape::ncl(65, 9, 1_004)), Some((lines, 8 * 1_004, rows, 1, vec4)));
+    assert_eq!(left(Shape::ncl(1_023, 9, 49)), Some((runs, 127 * 49, rows, 7, scalar)));
+    // Of few samples as many again as are left over would take as long.
+    assert_eq!(left(Shape::ncl(15, 31, 2_001)), None);
+    assert_eq!(left(Shape::ncl(17, 31, 2_001)), Some((lines, 2 * 2_001, rows, 1, scalar)));
+    // Whole rows are better, even if they are short; but not where most of a vector has none of them.
+    assert_eq!(left(Shape::nc(65_537, 64)), None);
+    assert_eq!(left(Shape::nc(100_024, 3)), Some((strips, 100_000, columns, 24, scalar)));
+    // Of small tensors such as are walked over value by value; and of none on a GPU.
+    assert_eq!(left(Shape::nc(10_001, 13)), Some((strips, 10_000, columns, 1, scalar)));
+    assert_eq!([left(Shape::nc(10_001, 12)), left(Shape::nc(1_001, 13))], [None; 2]);
+    assert_eq!(left(Shape::ncl(101, 12, 49)), None);
+    assert_eq!(rest(GPU, Shape::nc(50_021, 101), training), None);
+    // Their place is among the partial results that there is room for.
+    let plan = Plan::new(&LARGE, Shape::nc(50_021, 100), &training).unwrap();
+    let slots: Vec<_> = plan.steps.iter().map(|s| (s.params.first_slot, s.params.slots)).collect();
+    assert_eq!(slots, [(0, 25), (24, 25), (0, 25), (24, 25)]);
+}
+
+/// The axes of a single channel do not matter: a GPU walks along its values; a software adapter has strips, if each core
+/// can have a split of one, else lines.
+#[test]
+fn a_single_channel_is_a_line() {
+    let plan = |adapter, shape| Plan::new(&adapter, shape, &Request::new(Pass::Training, &[]));
+    let taken = |adapter: Adapter, shape| {
+        let plan = plan(adapter, shape).unwrap();
+        let piece = &plan.pieces[0];
+        (plan.mapping, plan.access, piece.outer, piece.inner)
+    };
+    let [many, large, small] = [1 << 24, 1 << 20, 1 << 12];
+    for of in [|m| Shape::channels_last(m, 1), |m| Shape::channels_first(m / 16, 1, 16)] {
+        for m in [many, large, small] {
+            assert_eq!(taken(GPU, of(m)), (Mapping::Rows, Access::Vec4, 1, m));
+        }
+        assert_eq!(taken(LARGE, of(many)), (Mapping::Lines, Access::Pairs, 2_048, 1_024));
+        assert_eq!(taken(LARGE, of(large)), (Mapping::Strips, Access::Pairs, 4_096, 256));
+        let many_cores = Adapter { cores: 16, ..LARGE };
+        assert_eq!(taken(many_cores, of(large)), (Mapping::Lines, Access::Pairs, 128, 1_024));
+        assert_eq!(taken(LARGE, of(small)), (Mapping::Rows, Access::Vec4, 1, small));
+    }
+    // Lines that are there already; and weights, which are by the axes.
+    assert_eq!(taken(LARGE, Shape::ncl(64, 1, 784)), (Mapping::Lines, Access::Pairs, 8, 784));
+    let weighted = Request { weighted: true, ..Request::new(Pass::Training, &[]) };
+    let weighted = Plan::new(&GPU, Shape::nc(1_000, 1), &weighted).unwrap();
+    assert_eq!(weighted.mapping, Mapping::Columns);
+    // One value too many, or too few.
+    assert_eq!(taken(LARGE, Shape::nc(1_000_003, 1)), (Mapping::Strips, Access::Pairs, 3_906, 256));
+    assert_eq!(plan(LARGE, Shape::nc(1_000_003, 1)).unwrap().pieces[1].length, 67);
 }
 
 /// A run is as long as a stream should be, of as many channels as leave no thread with much more to do than
@@ -388,17 +459,18 @@ fn many_pieces_are_not_split() {
 /// so that each has as many workgroups, or, where that is too much to merge or to start with, somewhere between.
 #[test]
 fn cores_share_strips_and_tiles() {
-    let of_cores = |pass, shape| {
+    let of_cores = |request: Request<'_>, mapping, shape| {
         [0, 1, 2, 3, 4, 6, 16, 40].map(|cores| {
             let adapter = Adapter { cores, ..LAVAPIPE };
-            let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
-            assert!(matches!(plan.mapping, Mapping::Strips | Mapping::Tiles));
+            let plan = Plan::new(&adapter, shape, &request).unwrap();
+            assert_eq!(plan.mapping, mapping);
             plan.steps[0].params.splits
         })
     };
+    let strips = |pass, shape| of_cores(Request::new(pass, &[]), Mapping::Strips, shape);
     let last = Shape::channels_last;
-    let training = |shape| of_cores(Pass::Training, shape);
-    let inference = |shape| of_cores(Pass::Inference, shape);
+    let training = |shape| strips(Pass::Training, shape);
+    let inference = |shape| strips(Pass::Inference, shape);
     assert_eq!(training(last(3_136, 2_048)), [2, 2, 2, 3, 4, 6, 16, 28]);
     assert_eq!(inference(last(3_136, 2_048)), [2, 2, 2, 3, 4, 6, 16, 32]);
     // Of four strips there are enough for two cores and for four.
@@ -415,6 +487,6 @@ fn cores_share_strips_and_tiles() {
     assert_eq!(training(last(1 << 16, 100)), [2, 2, 2, 3, 4, 6, 8, 8]);
     assert_eq!(training(Shape::ncl(300, 64, 16)), [2, 2, 2, 2, 2, 2, 2, 2]);
     assert_eq!(training(Shape::ncl(500, 384, 8)), [1, 1, 1, 3, 2, 3, 4, 4]);
-    // Tiles.
-    assert_eq!(training(Shape::ncl(501, 20, 64)), [1, 1, 1, 3, 2, 3, 8, 11]);
+    let tiles = |shape| of_cores(Request::new(Pass::Training, QUADS), Mapping::Tiles, shape);
+    assert_eq!(tiles(Shape::ncl(501, 20, 64)), [1, 1, 1, 3, 2, 3, 8, 11]);
 }
