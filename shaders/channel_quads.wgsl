@@ -9,9 +9,11 @@ fn state_words(row: u32, p: Place) -> vec4u {
 
 fn set_state_words(row: u32, p: Place, words: vec4u) {
     let i = row * params.row_stride + params.first_channel + p.channel;
-    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        state[i + k] = words[k];
-    }
+    let there = params.channels - p.channel;
+    state[i] = words.x;
+    if there > 1u { state[i + 1u] = words.y; }
+    if there > 2u { state[i + 2u] = words.z; }
+    if there > 3u { state[i + 3u] = words.w; }
 }
 
 fn work_words(row: u32, p: Place) -> vec4u {
@@ -21,7 +23,9 @@ fn work_words(row: u32, p: Place) -> vec4u {
 
 fn set_work_words(row: u32, p: Place, words: vec4u) {
     let i = row * params.row_stride + params.first_channel + p.channel;
-    for (var k = 0u; k < min(4u, params.channels - p.channel); k++) {
-        work[i + k] = words[k];
-    }
+    let there = params.channels - p.channel;
+    work[i] = words.x;
+    if there > 1u { work[i + 1u] = words.y; }
+    if there > 2u { work[i + 2u] = words.z; }
+    if there > 3u { work[i + 3u] = words.w; }
 }

@@ -80,6 +80,8 @@ var<private> local: Params;
 
 // Threads of a workgroup, a power of two.
 override WORKGROUP: u32 = 64u;
+// Whether each has its channels for itself: `lanes` is 1 (walks).
+override ALONE: bool = false;
 // Quads that a thread keeps in registers: none, a block, or two.
 override KEPT: u32 = 0u;
 // Whether the quads of a pair may be of two channels, and whether elements of a quad may (line mapping).

@@ -80,6 +80,8 @@ fuzz_target!(|input: Input| {
     assert!(plan.workgroup.is_power_of_two() && plan.lanes.is_power_of_two());
     assert!(plan.lanes <= plan.workgroup && plan.workgroup <= adapter.max_invocations.max(1));
     for step in &plan.steps {
+        let lanes = step.params.lanes;
+        assert!(lanes.is_power_of_two() && lanes <= plan.workgroup, "{step:?}");
         let limit = adapter.max_workgroups.max(1);
         assert!(step.workgroups.iter().all(|&n| (1..=limit).contains(&n)), "{step:?}");
     }
@@ -99,7 +101,7 @@ fuzz_target!(|input: Input| {
         let (piece, p) = (&plan.pieces[step.piece], &step.params);
         let (walk, items, owned) = match step.mapping {
             Mapping::Rows => {
-                let owned = plan.workgroup / plan.lanes;
+                let owned = plan.workgroup / p.lanes;
                 ((piece.outer * piece.inner).div_ceil(4), piece.channels, owned)
             }
             Mapping::Lines => {
@@ -127,7 +129,7 @@ fuzz_target!(|input: Input| {
                 (piece.outer, columns, width)
             }
             Mapping::Columns => {
-                let owned = plan.workgroup / plan.lanes;
+                let owned = plan.workgroup / p.lanes;
                 (piece.outer, (piece.channels * piece.inner).div_ceil(4), owned)
             }
             Mapping::Tiles => {

@@ -8,6 +8,9 @@ var<workgroup> shared_dz_x: array<PerChannel, WORKGROUP>;
 
 // The sums of all lanes of a channel, the same for every lane.
 fn add_lanes(thread: u32, lane: u32, own: Sums) -> Sums {
+    if ALONE {
+        return whole(own);
+    }
     shared_dz[thread] = per_channel(across(own.dz));
     shared_dz_x[thread] = per_channel(across(own.dz_x));
     for (var reach = params.lanes / 2u; reach > 0u; reach /= 2u) {

@@ -27,6 +27,10 @@ fn shared_moments(thread: u32) -> Moments {
 
 // The moments of all lanes of a channel, the same for every lane.
 fn merge_lanes(thread: u32, lane: u32, own: Moments) -> Moments {
+    if ALONE {
+        let values = f32(VALUES_A_QUAD);
+        return Moments(own.count, own.pivot, across(own.sum) / values, across(own.squares) / values);
+    }
     share(thread, own);
     for (var reach = params.lanes / 2u; reach > 0u; reach /= 2u) {
         // The other lane's moments must have been shared.

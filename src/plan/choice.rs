@@ -38,6 +38,10 @@ pub(super) const ROWS_A_MERGE: u64 = 8;
 /// Strips are worth compiling for tensors that are so many times smaller, where walks take single values: three times
 /// as long.
 const SMALLER_BY_VALUE: u64 = 4;
+/// Or that are so many times larger, where walks take one dispatch, in which no thread waits for another; and rows of
+/// which tiles are never better.
+const LARGER_ALONE: u64 = 2;
+const FEW_ROWS_ALONE: u64 = 2 * BLOCK;
 /// Dispatches over what is left over are as much work as so many pairs of a strip's row, four times each.
 const WORK_OF_REST: u64 = 1 << 12;
 /// Samples of several, at least: those that are left over take as long as three times as many.
@@ -127,7 +131,7 @@ impl Choice {
         let line = Shape::channels_last(shape.count(), 1);
         let of = |shape| Question::new(adapter, shape, request);
         let in_order = match adapter.is_cpu {
-            true if of(line).is_large_for_strips() => {
+            true if of(line).is_large_for(Mapping::Strips) => {
                 of(line).strip_of_line().or_else(|| of(line).lines_of_line()).map(|c| (line, c))
             }
             // What is left over would take as long as what is gained.
@@ -202,12 +206,27 @@ impl<'a> Question<'a> {
         self.elements() >= self.adapter.tiles_from
     }
 
-    /// The same of strips; which are for smaller tensors, too, if their values would else be walked over one by one.
-    fn is_large_for_strips(&self) -> bool {
-        let line = if self.channels == 1 { self.outer } else { self.channels };
-        let one_by_one = self.inner == 1 && !line.is_multiple_of(4);
+    /// The same of strips, or tiles; instead of walks that are slow already on smaller tensors, or fast on larger ones.
+    fn is_large_for(&self, mapping: Mapping) -> bool {
+        let Self { outer, channels, inner, .. } = *self;
         let from = self.adapter.tiles_from;
-        self.elements() >= if one_by_one { from / SMALLER_BY_VALUE } else { from }
+        let line = if channels == 1 { outer } else { channels };
+        let one_by_one = inner == 1 && !line.is_multiple_of(4);
+        // Each thread has its columns for itself, and walks twice in one dispatch.
+        let workgroups = channels / (4 * self.adapter.full_workgroup() as u64);
+        let alone = inner == 1 && workgroups >= 2 * self.adapter.enough_workgroups();
+        let larger = |times| from.saturating_mul(times);
+        let from = match (mapping, self.request.pass) {
+            (Mapping::Strips, _) if one_by_one => from / SMALLER_BY_VALUE,
+            (Mapping::Strips, Pass::Training) if alone => larger(LARGER_ALONE),
+            (Mapping::Tiles, Pass::Training | Pass::Backward) if alone => match outer {
+                // However many columns.
+                0..FEW_ROWS_ALONE => larger(u64::MAX),
+                _ => larger(LARGER_ALONE),
+            },
+            _ => from,
+        };
+        self.elements() >= from
     }
 
     /// Whether all tensors start at multiples of `elements`.
@@ -257,8 +276,8 @@ impl<'a> Question<'a> {
         if !self.adapter.is_cpu || self.request.weighted {
             return None;
         }
-        let strip = || self.is_large_for_strips().then(|| self.strip()).flatten();
-        let tile = || self.is_large().then(|| self.tile()).flatten();
+        let strip = || self.is_large_for(Mapping::Strips).then(|| self.strip()).flatten();
+        let tile = || self.is_large_for(Mapping::Tiles).then(|| self.tile()).flatten();
         // Short lines are faster as columns, where they may be.
         if self.inner < SHORT_LINE
             && let Some(swept) = strip().or_else(tile)

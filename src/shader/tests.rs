@@ -46,6 +46,7 @@ pub fn variants() -> Vec<Variant> {
         access,
         memory: Memory::default(),
         workgroup: 64,
+        alone: false,
         kept: 16,
         pairs: 4,
         missing: 0,
@@ -66,6 +67,9 @@ pub fn variants() -> Vec<Variant> {
                     let plain = plain(kernel, pass, mapping, access, element, features);
                     let memories = memories(element, access).into_iter();
                     variants.extend(memories.map(|memory| Variant { memory, ..plain }));
+                    if mapping != Mapping::Tiles {
+                        variants.push(Variant { alone: true, ..plain });
+                    }
                 }
             }
         }

@@ -165,6 +165,8 @@ pub struct Variant {
     pub access: Access,
     pub memory: Memory,
     pub workgroup: u32,
+    /// Whether no two invocations of a walk share a channel.
+    pub alone: bool,
     /// Quads that each invocation keeps.
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row.
@@ -193,6 +195,8 @@ impl Variant {
             _ => (0, 0),
         };
         let features = features.of(kernel, pass);
+        let walks = matches!(mapping, Mapping::Rows | Mapping::Columns);
+        let alone = walks && step.params.lanes == 1;
         let repeated = step.params.period < step.params.channels;
         Self {
             kernel,
@@ -201,6 +205,7 @@ impl Variant {
             access,
             memory: memory.of(element, access),
             workgroup,
+            alone,
             kept,
             pairs,
             missing,
@@ -267,6 +272,7 @@ impl Variant {
         let flag = |on: bool| on as u32 as f64;
         vec![
             ("WORKGROUP", self.workgroup as f64),
+            ("ALONE", flag(self.alone)),
             ("KEPT", self.kept as f64),
             ("HALVES", flag(self.access == Access::Halves)),
             ("CUT", flag(self.access == Access::Cut)),

@@ -327,6 +327,26 @@ fn samples_that_are_left_over_are_walked_over_by_themselves() {
     assert_eq!(slots, [(0, 25), (24, 25), (0, 25), (24, 25)]);
 }
 
+/// Walks whose threads have their columns for themselves are faster than what takes longer to compile: training up to
+/// twice as many elements, and both passes where rows are few.
+#[test]
+fn columns_of_a_thread_alone_are_walked_over() {
+    let mapping = |pass, shape| Plan::new(&LARGE, shape, &Request::new(pass, &[])).unwrap().mapping;
+    let training = |shape| mapping(Pass::Training, shape);
+    let backward = |shape| mapping(Pass::Backward, shape);
+    let (columns, strips, tiles) = (Mapping::Columns, Mapping::Strips, Mapping::Tiles);
+    assert_eq!([511, 512].map(|n| training(Shape::nc(n, 1_024))), [columns, strips]);
+    assert_eq!([255, 256].map(|n| backward(Shape::nc(n, 1_024))), [columns, strips]);
+    // Where no column need be split, and not value by value.
+    assert_eq!([2_000, 1_000].map(|n| training(Shape::nc(n, 512_000 / n))), [strips, columns]);
+    assert_eq!(training(Shape::nc(1_000, 301)), strips);
+    for pass in [Pass::Training, Pass::Backward] {
+        assert_eq!([31, 32].map(|n| mapping(pass, Shape::nc(n, 16_384))), [columns, tiles]);
+        assert_eq!([15, 16].map(|n| mapping(pass, Shape::nc(n, 65_536))), [columns, tiles]);
+    }
+    assert_eq!([15, 16].map(|n| mapping(Pass::Inference, Shape::nc(n, 65_536))), [tiles, strips]);
+}
+
 /// The axes of a single channel do not matter: a GPU walks along its values; a software adapter has strips, if each core
 /// can have a split of one, else lines.
 #[test]
