@@ -20,8 +20,9 @@ pub struct Adapter {
     /// Cores that a software adapter runs on; of no account on a GPU. Plans depend on it, and so do the last bits: one
     /// and two cores have the same, and so have 32 and more.
     pub cores: u32,
-    /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles. Smaller ones
-    /// stay in the caches whatever the order, and the kernels for these take seconds to compile.
+    /// Elements of a tensor from which on a software adapter sweeps it in strips or tiles; a quarter of these, or twice
+    /// as many, where walks are slow or fast. Smaller ones stay in the caches whatever the order, and the kernels for
+    /// strips and tiles take seconds to compile.
     pub tiles_from: u64,
     /// Invocations that run in step.
     pub subgroup: u32,

@@ -35,17 +35,17 @@ pub(super) const MIN_WRITTEN_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
 /// half a dozen and more.
 pub(super) const ROWS_A_MERGE: u64 = 8;
-/// Strips are worth compiling for tensors that are so many times smaller, where walks take single values: three times
-/// as long.
+/// How many times as long walks take that load and store value by value.
+const TIMES_BY_VALUE: u64 = 3;
+/// Strips are worth compiling for tensors that are so many times smaller, where walks are such.
 const SMALLER_BY_VALUE: u64 = 4;
-/// Or that are so many times larger, where walks take one dispatch, in which no thread waits for another; and rows of
-/// which tiles are never better.
+/// Strips and tiles are worth compiling only for tensors that are so many times larger, where a walk takes one dispatch,
+/// in which no thread waits for another.
 const LARGER_ALONE: u64 = 2;
+/// Rows up to which, then, a tile is slower, however many columns there are.
 const FEW_ROWS_ALONE: u64 = 2 * BLOCK;
-/// Dispatches over what is left over are as much work as so many pairs of a strip's row, four times each.
+/// What more dispatches take, for rows that are left over, in quarters of a pair of a strip.
 const WORK_OF_REST: u64 = 1 << 12;
-/// Samples of several, at least: those that are left over take as long as three times as many.
-const FEWEST_TOGETHER: u64 = 2;
 /// `MAX_CHANNELS` of shaders/line/map.wgsl: channels of a band that invocations go over side by side, at most.
 pub(crate) const BAND_CHANNELS: u64 = 32;
 /// The same where bands would be too few to be busy, down to.
@@ -95,7 +95,7 @@ pub(super) struct Choice {
     /// Likewise, where moments are all that is wanted.
     pub moments: Mapping,
     pub access: Access,
-    /// Short rows of the tensor that are one of a strip or tile.
+    /// Short rows of the tensor that are one of a strip or tile; or values of a single channel that are a line.
     pub rows: u64,
     /// Samples that are one of as many times the channels, which repeat, in lines and runs.
     pub samples: u64,
@@ -127,6 +127,7 @@ impl Choice {
     }
 
     /// The values of a channel alone are one line, whatever its axes, which may be cut into rows or lines of any length.
+    /// What is small keeps the lines that it has.
     fn of_one_channel(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> (Shape, Self) {
         let line = Shape::channels_last(shape.count(), 1);
         let of = |shape| Question::new(adapter, shape, request);
@@ -134,10 +135,10 @@ impl Choice {
             true if of(line).is_large_for(Mapping::Strips) => {
                 of(line).strip_of_line().or_else(|| of(line).lines_of_line()).map(|c| (line, c))
             }
-            // What is left over would take as long as what is gained.
+            // Walks along the line are faster than short runs.
             true => {
-                let is_whole = |c: &Choice| c.mapping == Mapping::Lines && c.rest == 0;
-                of(shape).in_order().filter(is_whole).map(|c| (shape, c))
+                let in_lines = of(shape).in_order().filter(|c| c.mapping == Mapping::Lines);
+                in_lines.map(|c| (shape, c))
             }
             false => None,
         };
@@ -211,10 +212,14 @@ impl<'a> Question<'a> {
         let Self { outer, channels, inner, .. } = *self;
         let from = self.adapter.tiles_from;
         let line = if channels == 1 { outer } else { channels };
-        let one_by_one = inner == 1 && !line.is_multiple_of(4);
-        // Each thread has its columns for itself, and walks twice in one dispatch.
+        let one_by_one = inner == 1 && self.access(line) == Access::Scalar;
+        // Each thread, of the vectors that there are, has its columns for itself, and walks twice in one dispatch.
         let workgroups = channels / (4 * self.adapter.full_workgroup() as u64);
-        let alone = inner == 1 && workgroups >= 2 * self.adapter.enough_workgroups();
+        let alone = inner == 1
+            && !one_by_one
+            && !self.request.in_parts
+            && workgroups >= 2 * self.adapter.enough_workgroups();
+        // Who asks for strips and tiles of all sizes, from 0, gets them.
         let larger = |times| from.saturating_mul(times);
         let from = match (mapping, self.request.pass) {
             (Mapping::Strips, _) if one_by_one => from / SMALLER_BY_VALUE,
@@ -293,13 +298,22 @@ impl<'a> Question<'a> {
         Some(Choice { samples: self.samples, rest: self.rest, ..choice })
     }
 
+    /// Whether so many samples may be walked over by themselves: not by a core for each channel, where that would take as
+    /// long as all samples together do, nor in more rounds than one invocation has.
+    fn may_leave(&self, rest: u64) -> bool {
+        let Self { outer, channels, inner, .. } = *self;
+        let cores = self.adapter.shared_cores();
+        let a_round = 4 * BLOCK * self.adapter.full_workgroup() as u64;
+        let soon = TIMES_BY_VALUE * rest * cores <= outer * channels.min(cores);
+        rest == 0 || self.is_large() && soon && 3 * (rest * inner / a_round) < MAX_ROUNDS
+    }
+
     /// As few samples as one as have a multiple of eight channels then.
     fn several_samples(&self) -> Option<Self> {
         let Self { outer, channels, .. } = *self;
         let samples = RUN_CHANNELS >> channels.trailing_zeros().min(RUN_CHANNELS.ilog2());
         let rest = outer % samples;
-        let able = rest == 0 || self.is_large() && outer >= FEWEST_TOGETHER * samples;
-        (samples > 1 && able).then(|| Self {
+        (samples > 1 && self.may_leave(rest)).then(|| Self {
             outer: outer / samples,
             channels: channels * samples,
             samples,
@@ -330,10 +344,10 @@ impl<'a> Question<'a> {
         let strips = (1..=most / fewest).map(|n| n * fewest).filter(enough).filter_map(|rows| {
             let (length, walks, rest) = (row * rows, outer / rows, outer % rows);
             // Each column leaves a partial result of its own.
-            let rows_alone = Self { rest, ..*self };
+            let but_rest = Self { rest, ..*self };
             let StripRow { strips, pairs, missing } = self.strip_row(length, |pairs| {
                 let places = places_of_strip(pairs);
-                rows_alone.can_merge(rows * inner, walks, length, rounds_of_strip(), places)
+                but_rest.can_merge(rows * inner, walks, length, rounds_of_strip(), places)
             })?;
             let merges = self.strip_merges(rows, pairs);
             let worth_it = !reduces || walks >= ROWS_A_MERGE * merges;
@@ -348,6 +362,7 @@ impl<'a> Question<'a> {
             (worth_it && long)
                 .then_some((rank, Choice { rows, pairs, missing, merges, rest, ..plain }))
         });
+        // Pairs enough come first only among those that leave as much: a rest for longer rows must be worth its work.
         type Ranked = ((u64, u64, u64), Choice);
         let (whole, uneven): (Vec<Ranked>, Vec<Ranked>) = strips.partition(|(_, s)| s.rest == 0);
         let best = |strips: Vec<Ranked>| strips.into_iter().min_by_key(|&(rank, _)| rank);
@@ -358,7 +373,8 @@ impl<'a> Question<'a> {
         best.map(|(_, strip)| strip)
     }
 
-    /// A strip of a single channel, if each core can have a split: each column leaves a partial result.
+    /// A strip of a single channel, if each core can have a split whose columns leave a partial result each; where nothing is
+    /// merged, lines are as fast.
     fn strip_of_line(&self) -> Option<Choice> {
         let cores = self.adapter.even_cores();
         let fits = |strip: &Choice| {
@@ -369,13 +385,19 @@ impl<'a> Question<'a> {
         self.strip().filter(fits)
     }
 
-    /// A single channel as lines of so many values.
+    /// A single channel as several samples of a line each.
     fn lines_of_line(&self) -> Option<Choice> {
-        let question = Self { outer: self.outer / LINE_OF_ONE, inner: LINE_OF_ONE, ..*self };
-        let lines = Self { layout: Layout::ChannelsFirst, ..question }.several_samples()?;
-        let lines = lines.along_lines()?;
-        let values = lines.samples * LINE_OF_ONE;
-        Some(Choice { rows: LINE_OF_ONE, rest: self.outer % values, ..lines })
+        let values = RUN_CHANNELS * LINE_OF_ONE;
+        let lines = Self {
+            layout: Layout::ChannelsFirst,
+            outer: self.outer / values,
+            channels: RUN_CHANNELS,
+            inner: LINE_OF_ONE,
+            samples: RUN_CHANNELS,
+            rest: self.outer % values,
+            ..*self
+        };
+        Some(Choice { rows: LINE_OF_ONE, ..lines.along_lines()? })
     }
 
     /// Whether a channel's partial results, `partials` a split, find room, and an invocation rounds to merge those of
@@ -385,9 +407,9 @@ impl<'a> Question<'a> {
     fn can_merge(&self, partials: u64, walks: u64, length: u64, rounds: u64, places: u64) -> bool {
         let a_piece = (self.limit / length.max(1)).clamp(1, walks.max(1));
         let a_turn = partials * a_piece.div_ceil((MAX_ROUNDS / rounds).max(1));
-        let all = a_turn * walks.div_ceil(a_piece);
+        let all = a_turn * walks.div_ceil(a_piece) + self.rest.min(1);
         let room = room_for_partials(self.adapter, (self.channels / self.samples) as u32);
-        all <= most_to_merge(places) && (all + self.rest.min(1) <= room || a_turn == 1)
+        all <= most_to_merge(places) && (all <= room || a_turn == 1)
             || self.request.is_elementwise()
     }
 

@@ -51,7 +51,7 @@ pub(super) struct Geometry {
     interleaved: bool,
     /// Bytes that a window covers before its tensor.
     slack: u64,
-    /// Its first element.
+    /// First element of all these.
     start: u64,
     /// Samples that it leaves over.
     pub rest: u64,
@@ -99,7 +99,11 @@ impl Geometry {
             samples: choice.samples,
             group: choice.group,
             band: choice.band,
-            interleaved: choice.rows > 1 || choice.mapping == Mapping::Strips && shape.inner() == 1,
+            interleaved: match choice.mapping {
+                Mapping::Tiles => choice.rows > 1,
+                Mapping::Strips => shape.inner() == 1,
+                _ => false,
+            },
             slack,
             start: 0,
             rest: choice.rest,
@@ -278,6 +282,7 @@ impl Geometry {
         if covered || whole.length == 0 {
             return Ok(vec![whole]);
         }
+        debug_assert!(!self.is_rest(), "less than a sample of others, which a binding covers");
         // More than any device's memory holds; each piece is a few hundred bytes of the plan.
         const MAX_PIECES: u64 = 1 << 16;
         let need = whole.length.div_ceil(limit.max(1));
@@ -290,7 +295,7 @@ impl Geometry {
             let step = limit / sample;
             for (turn, first) in (0..self.outer).step_by(step as usize).enumerate() {
                 let outer = step.min(self.outer - first);
-                let (start, length) = (self.start + first * sample, outer * sample);
+                let (start, length) = (first * sample, outer * sample);
                 pieces.push(Piece { start, length, outer, turn: turn as u64, ..whole });
             }
         } else if self.mapping != Mapping::Rows || limit == 0 {

@@ -56,7 +56,8 @@ impl Geometry {
     pub fn splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks) -> u64 {
         let units = walks.walk.div_ceil(walks.lanes as u64 * self.unit());
         let fewest = self.fewest_splits(adapter, kernel, units).max(1);
-        if self.is_rest() {
+        // What is left over has one partial result.
+        if self.is_rest() && !self.elementwise {
             return fewest;
         }
         match self.mapping(kernel) {

@@ -31,7 +31,10 @@ const FORGETFUL: Adapter = Adapter { max_workgroup_memory: 1_000, ..GPU };
 const MANY_CORES: Adapter = Adapter { cores: 24, ..LAVAPIPE };
 /// Whose workgroups are narrower than the lanes that a channel has elsewhere.
 const NARROW: Adapter = Adapter { max_invocations: 4, ..GPU };
-const ADAPTERS: [Adapter; 7] = [GPU, LAVAPIPE, NO_TILES, TINY, FORGETFUL, NARROW, MANY_CORES];
+/// Of bindings that hold partial results, and not all of a tensor.
+const SMALL: Adapter = Adapter { max_binding: 1 << 18, ..LAVAPIPE };
+const ADAPTERS: [Adapter; 8] =
+    [GPU, LAVAPIPE, NO_TILES, TINY, SMALL, FORGETFUL, NARROW, MANY_CORES];
 const PASSES: [Pass; 4] = [Pass::Training, Pass::Inference, Pass::Backward, Pass::BackwardFrozen];
 
 /// The least that is a strip of lines on some adapters.
@@ -271,7 +274,7 @@ fn limits_are_kept() {
         for piece in &plan.pieces {
             // Pieces after the first may start anywhere.
             let size = request.element.size();
-            let slack = if plan.pieces.len() > 1 { adapter.alignment - size } else { 0 };
+            let slack = if piece.start > 0 { adapter.alignment - size } else { 0 };
             let worst = piece.length * size + slack;
             assert!(worst <= adapter.max_binding, "{shape} {request:?}: {piece:?}");
         }

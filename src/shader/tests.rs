@@ -67,9 +67,6 @@ pub fn variants() -> Vec<Variant> {
                     let plain = plain(kernel, pass, mapping, access, element, features);
                     let memories = memories(element, access).into_iter();
                     variants.extend(memories.map(|memory| Variant { memory, ..plain }));
-                    if mapping != Mapping::Tiles {
-                        variants.push(Variant { alone: true, ..plain });
-                    }
                 }
             }
         }

@@ -172,7 +172,7 @@ pub const SOME: [Shape; 15] = [
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),
     Shape::channels_last(333, 7),
-    Shape::channels_last(1_333, 7),
+    Shape::channels_last(2_861, 7),
     Shape::channels_last(520, 32),
     Shape::nc(330, 24),
     Shape::ncl(66, 64, 3),

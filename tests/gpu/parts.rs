@@ -186,6 +186,8 @@ fn batches() -> Vec<Batch> {
         Batch::new(Shape::channels_last(300, 7), &[100, 200], 0.0, true),
         Batch::new(Shape::ncl(9, 4, 64), &[8, 1], 1e4, true),
         Batch::new(Shape::nc(64, 200), &[64], 0.0, false),
+        // Parts of which a row is left over, and none.
+        Batch::new(Shape::channels_last(10_081, 13), &[5_041, 5_040], 0.5, false),
     ]
 }
 

@@ -163,6 +163,9 @@ fn tensors_beyond_one_binding_agree() {
     // Of several channels a quad, and of lines.
     swept.check(&Case::new(Shape::channels_last(2_080, 12)));
     swept.check(&Case::new(Shape::ncl(130, 64, 5)));
+    // A piece of what is left over after the others.
+    swept.check(&Case::new(Shape::channels_last(2_091, 12)));
+    swept.check(&Case::new(Shape::ncl(67, 12, 49)));
 }
 
 /// Dispatches whose grids have workgroups beyond the last, which have nothing to do: lavapipe runs their loops all the

@@ -10,7 +10,7 @@ fn plans_are_those_of_the_table() {
     let maps = maps.into_iter().flat_map(|(channels, inner)| {
         [Shape::ncl(64, channels, inner), Shape::nhwc(64, inner, 1, channels)]
     });
-    let rows = [(32, 64), (1_000, 7), (65_536, 64), (1_024, 4_096), (16, 1_000_000)];
+    let rows = [(32, 64), (1_000, 7), (50_021, 30), (65_536, 64), (1_024, 4_096), (16, 1_000_000)];
     let rows = rows.into_iter().map(|(n, channels)| Shape::nc(n, channels));
     let lines = [Shape::ncl(1, 1, 1 << 26), Shape::ncl(5, 3, 1_001), Shape::ncl(31, 5, 3)];
     let shapes: Vec<Shape> = maps.chain(rows).chain(lines).collect();
