@@ -315,9 +315,9 @@ impl Plan {
             return Ok(plan);
         }
         let rest = main.rest(adapter, request)?;
-        let stretches: Vec<&Stretch> = [Some(&main), rest.as_ref()].into_iter().flatten().collect();
+        let stretches = [Some(&main), rest.as_ref()].into_iter().flatten();
         let pieces: Vec<(&Stretch, Piece)> =
-            stretches.iter().flat_map(|&s| s.pieces.iter().map(move |&piece| (s, piece))).collect();
+            stretches.flat_map(|s| s.pieces.iter().map(move |&piece| (s, piece))).collect();
         // Where the partials of each turn start, whose pieces are equally long, and where those of the last end.
         let turns = pieces.iter().map(|(_, piece)| piece.turn as usize + 1).max().unwrap_or(0);
         let mut first_slots = vec![0; turns + 1];

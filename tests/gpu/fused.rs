@@ -22,7 +22,7 @@ const SHAPES: [Shape; 16] = [
     Shape::channels_last(521, 33),
     Shape::channels_last(1_040, 32),
     Shape::ncl(8, 20, 260),
-    Shape::ncl(9, 21, 131),
+    Shape::ncl(9, 21, 13),
     Shape::ncl(8, 40, 35),
     // Several samples as one, in runs and in lines.
     Shape::ncl(16, 12, 49),
