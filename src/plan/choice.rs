@@ -126,8 +126,8 @@ impl Choice {
         (shape, question.in_order().unwrap_or_else(|| question.by_quad()))
     }
 
-    /// The values of a channel alone are one line, whatever its axes, which may be cut into rows or lines of any length.
-    /// What is small keeps the lines that it has.
+    /// The values of a channel alone are one line, whatever its axes, which may be cut into rows or lines of any
+    /// length. What is small keeps the lines that it has.
     fn of_one_channel(adapter: &Adapter, shape: Shape, request: &Request<'_>) -> (Shape, Self) {
         let line = Shape::channels_last(shape.count(), 1);
         let of = |shape| Question::new(adapter, shape, request);
@@ -298,14 +298,15 @@ impl<'a> Question<'a> {
         Some(Choice { samples: self.samples, rest: self.rest, ..choice })
     }
 
-    /// Whether so many samples may be walked over by themselves: not by a core for each channel, where that would take as
-    /// long as all samples together do, nor in more rounds than one invocation has.
+    /// Whether so many samples may be walked over by themselves. Value by value, and by no more cores than there are
+    /// channels, that must not take as long as all samples would that all cores share; and an invocation must have rounds
+    /// for it.
     fn may_leave(&self, rest: u64) -> bool {
         let Self { outer, channels, inner, .. } = *self;
         let cores = self.adapter.shared_cores();
         let a_round = 4 * BLOCK * self.adapter.full_workgroup() as u64;
-        let soon = TIMES_BY_VALUE * rest * cores <= outer * channels.min(cores);
-        rest == 0 || self.is_large() && soon && 3 * (rest * inner / a_round) < MAX_ROUNDS
+        let is_little = TIMES_BY_VALUE * rest * cores <= outer * channels.min(cores);
+        rest == 0 || self.is_large() && is_little && 3 * (rest * inner / a_round) < MAX_ROUNDS
     }
 
     /// As few samples as one as have a multiple of eight channels then.
@@ -373,8 +374,8 @@ impl<'a> Question<'a> {
         best.map(|(_, strip)| strip)
     }
 
-    /// A strip of a single channel, if each core can have a split whose columns leave a partial result each; where nothing is
-    /// merged, lines are as fast.
+    /// A strip of a single channel, if each core can have a split whose columns leave a partial result each. Where nothing
+    /// is merged, lines are as fast.
     fn strip_of_line(&self) -> Option<Choice> {
         let cores = self.adapter.even_cores();
         let fits = |strip: &Choice| {
