@@ -307,6 +307,8 @@ fn rows(offset: u32) -> Vec<Planned> {
     let (odd, offset) = (offset % 4, offset as usize);
     vec![
         planned(Software, offset, Shape::ncl(6, 9, 64 + odd)),
+        // Of a lane each.
+        planned(Software, offset, Shape::ncl(2, 601, 16 + odd)),
         planned(Gpu, offset, Shape::ncl(3, 2, 20_000 + odd)),
         planned(Gpu, offset, Shape::ncl(7, 300, 48 + odd)),
         planned(Gpu, offset, Shape::ncl(9, 64, 12 + odd)),
