@@ -8,6 +8,7 @@ var<workgroup> shared_dz_x: array<PerChannel, WORKGROUP>;
 
 // The sums of all lanes of a channel, the same for every lane.
 fn add_lanes(thread: u32, lane: u32, own: Sums) -> Sums {
+    // Nobody else has any.
     if ALONE {
         return whole(own);
     }

@@ -27,6 +27,7 @@ fn shared_moments(thread: u32) -> Moments {
 
 // The moments of all lanes of a channel, the same for every lane.
 fn merge_lanes(thread: u32, lane: u32, own: Moments) -> Moments {
+    // As `shared_moments` would be: nobody else has any.
     if ALONE {
         let values = f32(VALUES_A_QUAD);
         return Moments(own.count, own.pivot, across(own.sum) / values, across(own.squares) / values);

@@ -42,7 +42,7 @@ const SMALLER_BY_VALUE: u64 = 4;
 /// Strips and tiles are worth compiling only for tensors that are so many times larger, where a walk takes one dispatch,
 /// in which no thread waits for another.
 const LARGER_ALONE: u64 = 2;
-/// Rows up to which, then, a tile is slower, however many columns there are.
+/// Rows below which, then, a tile is slower, however many columns there are.
 const FEW_ROWS_ALONE: u64 = 2 * BLOCK;
 /// What more dispatches take, for rows that are left over, in quarters of a pair of a strip.
 const WORK_OF_REST: u64 = 1 << 12;
@@ -299,8 +299,8 @@ impl<'a> Question<'a> {
     }
 
     /// Whether so many samples may be walked over by themselves. Value by value, and by no more cores than there are
-    /// channels, that must not take as long as all samples would that all cores share; and an invocation must have rounds
-    /// for it.
+    /// channels, that must not take longer than all samples would that all cores share; and an invocation must have
+    /// rounds for it.
     fn may_leave(&self, rest: u64) -> bool {
         let Self { outer, channels, inner, .. } = *self;
         let cores = self.adapter.shared_cores();
@@ -374,8 +374,8 @@ impl<'a> Question<'a> {
         best.map(|(_, strip)| strip)
     }
 
-    /// A strip of a single channel, if each core can have a split whose columns leave a partial result each. Where nothing
-    /// is merged, lines are as fast.
+    /// A strip of a single channel, if each core can have a split whose columns leave a partial result each. Where
+    /// nothing is merged, lines are as fast.
     fn strip_of_line(&self) -> Option<Choice> {
         let cores = self.adapter.even_cores();
         let fits = |strip: &Choice| {
@@ -403,8 +403,8 @@ impl<'a> Question<'a> {
 
     /// Whether a channel's partial results, `partials` a split, find room, and an invocation rounds to merge those of
     /// `places`. A piece is of as many walks of `length` elements as a binding covers, and has as many splits as an
-    /// invocation needs that has `rounds` for a walk. One for each piece is what there is at least; and one is of what is
-    /// left over.
+    /// invocation needs that has `rounds` for a walk. One for each piece is what there is at least; and one is of what
+    /// is left over.
     fn can_merge(&self, partials: u64, walks: u64, length: u64, rounds: u64, places: u64) -> bool {
         let a_piece = (self.limit / length.max(1)).clamp(1, walks.max(1));
         let a_turn = partials * a_piece.div_ceil((MAX_ROUNDS / rounds).max(1));

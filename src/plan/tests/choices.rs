@@ -288,8 +288,8 @@ fn samples_are_taken_together_that_have_whole_pairs_then() {
     assert_eq!(slots(Shape::ncl(64, 12, 5_329), backward), 2 * 8 * 4);
 }
 
-/// Samples that are no whole row of a strip, or none of several that are one, are a piece of their own, after the others,
-/// with a partial result of its own, and kernels of walks.
+/// Samples that are no whole row of a strip, or none of several that are one, are a piece of their own, after the
+/// others, with a partial result of its own, and kernels of walks.
 #[test]
 fn samples_that_are_left_over_are_walked_over_by_themselves() {
     let rest = |adapter: Adapter, shape, request| {
@@ -347,8 +347,8 @@ fn columns_of_a_thread_alone_are_walked_over() {
     assert_eq!([15, 16].map(|n| mapping(Pass::Inference, Shape::nc(n, 65_536))), [tiles, strips]);
 }
 
-/// The axes of a single channel do not matter: a GPU walks along its values; a software adapter has strips, if each core
-/// can have a split of one, else lines.
+/// The axes of a single channel do not matter: a GPU walks along its values; a software adapter has strips, if each
+/// core can have a split of one, else lines.
 #[test]
 fn a_single_channel_is_a_line() {
     let plan = |adapter, shape| Plan::new(&adapter, shape, &Request::new(Pass::Training, &[]));
