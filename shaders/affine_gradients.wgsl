@@ -18,7 +18,7 @@ fn record_gradients(p: Place, s: Statistics, sums: Sums) {
     }
     var dgamma = sums.dz_x * s.inv_std;
     var dbeta = sums.dz;
-    if !FROZEN && has(FLAG_RENORM) {
+    if !FROZEN && RENORMALIZE {
         dgamma = dgamma * work_row(ROW_R, p) + sums.dz * work_row(ROW_D, p);
     }
     if has(FLAG_ACCUMULATE) {
@@ -27,7 +27,7 @@ fn record_gradients(p: Place, s: Statistics, sums: Sums) {
     }
     set_state_row(ROW_DGAMMA, p, dgamma);
     set_state_row(ROW_DBETA, p, dbeta);
-    if has(FLAG_OPTIMIZE) {
+    if OPTIMIZE {
         let steps = next_step(p);
         if has(FLAG_GAMMA) {
             step(p, ROW_GAMMA, ROW_GAMMA_FIRST, ROW_GAMMA_SECOND, dgamma, steps);

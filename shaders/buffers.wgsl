@@ -1,6 +1,7 @@
 // Formula: none; the two buffers of the layer itself, and the rows that they consist of.
 // A workgroup owns: nothing. Reads and writes: the rows it is asked for.
-// Needs: a mapping file, and one of channel_rows.wgsl, channel_quads.wgsl and strip/channels.wgsl.
+// Needs: a file of numbers, a mapping file, and one of channel_rows.wgsl, channel_quads.wgsl, channel_whole_quads.wgsl
+// and strip/channels.wgsl.
 
 // Rows of the state buffer, `row_stride` words each. Words, because one row counts.
 const ROW_GAMMA = 0u;
@@ -34,8 +35,8 @@ const ROW_MEAN_BEFORE = 9u;
 const ROW_VAR_BEFORE = 10u;
 const ROW_PARTIALS = 11u;
 
-@group(0) @binding(1) var<storage, read_write> state: array<u32>;
-@group(0) @binding(2) var<storage, read_write> work: array<u32>;
+@group(0) @binding(1) var<storage, read_write> state: array<Numbers>;
+@group(0) @binding(2) var<storage, read_write> work: array<Numbers>;
 
 fn state_row(row: u32, p: Place) -> vec4f {
     return bitcast<vec4f>(state_words(row, p));

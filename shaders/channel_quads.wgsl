@@ -1,6 +1,8 @@
 // Formula: none; the per-channel rows of state and work where a place is a quad of channels.
 // A workgroup owns, reads, writes: the rows of its channels.
-// Needs: params.wgsl, walk/map_columns.wgsl.
+// Needs: params.wgsl, numbers/one.wgsl, walk/map_columns.wgsl.
+
+const WHOLE_QUADS = false;
 
 fn state_words(row: u32, p: Place) -> vec4u {
     let i = row * params.row_stride + channels_of(p);
@@ -8,7 +10,7 @@ fn state_words(row: u32, p: Place) -> vec4u {
 }
 
 fn set_state_words(row: u32, p: Place, words: vec4u) {
-    let i = row * params.row_stride + params.first_channel + p.channel;
+    let i = row * params.row_stride + first_channel_of(p);
     let there = params.channels - p.channel;
     state[i] = words.x;
     if there > 1u { state[i + 1u] = words.y; }
@@ -22,7 +24,7 @@ fn work_words(row: u32, p: Place) -> vec4u {
 }
 
 fn set_work_words(row: u32, p: Place, words: vec4u) {
-    let i = row * params.row_stride + params.first_channel + p.channel;
+    let i = row * params.row_stride + first_channel_of(p);
     let there = params.channels - p.channel;
     work[i] = words.x;
     if there > 1u { work[i + 1u] = words.y; }

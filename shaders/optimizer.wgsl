@@ -32,7 +32,7 @@ fn blend(a: vec4f, b: vec4f, decay: f32, rate: f32) -> vec4f {
 }
 
 fn step(p: Place, row: u32, first_row: u32, second_row: u32, gradient: vec4f, steps: vec4f) {
-    let rule = state[ROW_SETTINGS * params.row_stride + SETTING_RULE];
+    let rule = state_word(ROW_SETTINGS, SETTING_RULE);
     let rate = setting(SETTING_LEARNING_RATE);
     let decay = setting(SETTING_WEIGHT_DECAY);
     let epsilon = setting(SETTING_EPSILON);

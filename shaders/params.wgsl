@@ -69,9 +69,7 @@ const FLAG_TRACK = 4u;      // update the running statistics
 const FLAG_CUMULATIVE = 8u; // weigh the new batch by 1 / batches seen, itself included
 const FLAG_UNBIASED = 16u;  // the running variance takes M2/(m − 1), else M2/m
 const FLAG_RECORD = 32u;    // this dispatch writes what there is one of per channel
-const FLAG_RENORM = 64u;    // batch renormalization
-const FLAG_OPTIMIZE = 128u; // step γ and β by their gradients
-const FLAG_ACCUMULATE = 256u; // add to what is there: gradients, merged partials
+const FLAG_ACCUMULATE = 64u; // add to what is there: gradients, merged partials
 
 @group(0) @binding(0) var<uniform> params: Params;
 // A copy for the inner loops. Compilers reload a uniform after every store, since they cannot know
@@ -82,6 +80,8 @@ var<private> local: Params;
 override WORKGROUP: u32 = 64u;
 // Whether each has its channels for itself: `lanes` is 1 (walks).
 override ALONE: bool = false;
+// Whether any has quads after its last whole block (walks).
+override TAIL: bool = true;
 // Quads that a thread keeps in registers: none, a block, or two.
 override KEPT: u32 = 0u;
 // Whether the quads of a pair may be of two channels, and whether elements of a quad may (line mapping).
@@ -99,6 +99,8 @@ override FROZEN: bool = false;     // differentiate through the running statisti
 override AFFINE: bool = true;      // write dgamma and dbeta
 override DX: bool = true;          // write dx
 override DRESIDUAL: bool = false;  // write dresidual
+override RENORMALIZE: bool = false; // batch renormalization
+override OPTIMIZE: bool = false;   // step γ and β by their gradients
 
 // Quads of a block: what is summed before it joins others.
 const BLOCK = 8u;

@@ -47,7 +47,7 @@ fn merge_partials(p: Place) -> Moments {
 
 // The running statistics before this batch, which the second dispatch changes while it reads them.
 fn save_running(p: Place) {
-    if has(FLAG_RENORM) {
+    if RENORMALIZE {
         set_work_row(ROW_MEAN_BEFORE, p, state_row(ROW_RUNNING_MEAN, p));
         set_work_row(ROW_VAR_BEFORE, p, state_row(ROW_RUNNING_VAR, p));
     }

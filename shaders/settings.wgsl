@@ -1,6 +1,6 @@
 // Formula: none; numbers of a layer that may change between two submissions.
 // A workgroup owns: nothing. Reads: the settings row of the state. Writes: nothing.
-// Needs: params.wgsl.
+// Needs: params.wgsl, a file of numbers.
 
 // Mirrored by src/state.rs and by `Optimizer::settings` of src/optimizer.rs.
 const SETTING_R_MAX = 0u;
@@ -18,5 +18,5 @@ const SETTING_EPSILON = 11u;
 const SETTING_NESTEROV = 12u;      // 0 or 1
 
 fn setting(which: u32) -> f32 {
-    return bitcast<f32>(state[ROW_SETTINGS * params.row_stride + which]);
+    return bitcast<f32>(state_word(ROW_SETTINGS, which));
 }

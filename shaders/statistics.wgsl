@@ -53,7 +53,7 @@ fn normalizer(l: Learned, m: Moments, before: Running) -> Normalizer {
     let inv_std = 1.0 / sqrt(m2_of(m, count) / count + params.epsilon);
     var r = vec4f(1.0);
     var d = vec4f();
-    if has(FLAG_RENORM) {
+    if RENORMALIZE {
         let running_std = sqrt(before.variance + params.epsilon);
         let r_max = vec4f(setting(SETTING_R_MAX));
         let d_max = vec4f(setting(SETTING_D_MAX));

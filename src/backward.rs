@@ -1,6 +1,6 @@
 //! Backward: dx, dγ, dβ, dresidual, and the optimizer's step.
 
-use crate::plan::{FLAG_OPTIMIZE, Kernel, Pass, Plan, Request};
+use crate::plan::{Kernel, Pass, Plan, Request};
 use crate::record::{Configuration, Record, Tensors};
 use crate::shader::Features;
 use crate::{Activation, BatchNorm, BufferRange, Error, Forward};
@@ -164,7 +164,7 @@ impl BatchNorm {
             None => self.work_buffer(device, plan.work_words(forward.shape.channels()))?,
         };
         let mut common = forward.common;
-        common.flags |= flags | if gradients.optimize { FLAG_OPTIMIZE } else { 0 };
+        common.flags |= flags;
         let residual = forward.extras.residual.as_ref();
         let configuration = Configuration {
             pass: backward_of(forward),
@@ -178,6 +178,8 @@ impl BatchNorm {
                 affine: gradients.affine,
                 dx: gradients.dx.is_some(),
                 dresidual: gradients.dresidual.is_some(),
+                renormalize: forward.renormalize,
+                optimize: gradients.optimize,
             },
             common,
         };

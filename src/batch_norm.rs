@@ -1,8 +1,8 @@
 //! The configuration that layers share, and its compiled kernels.
 
 use crate::plan::{
-    Adapter, BYTES_A_THREAD, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_RENORM, FLAG_TRACK,
-    FLAG_UNBIASED, Params,
+    Adapter, BYTES_A_THREAD, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_TRACK, FLAG_UNBIASED,
+    Params,
 };
 use crate::shader::{Memory, Pipelines};
 use crate::{Activation, Element, Error};
@@ -211,8 +211,7 @@ impl BatchNorm {
                 | flag(d.shift, FLAG_BETA)
                 | flag(d.track_running_stats, FLAG_TRACK)
                 | flag(cumulative, FLAG_CUMULATIVE)
-                | flag(d.running_variance == RunningVariance::Unbiased, FLAG_UNBIASED)
-                | flag(d.renormalize, FLAG_RENORM),
+                | flag(d.running_variance == RunningVariance::Unbiased, FLAG_UNBIASED),
             ..Params::default()
         }
     }

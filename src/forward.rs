@@ -78,6 +78,7 @@ pub struct Forward {
     pub(crate) element: Element,
     pub(crate) activation: Activation,
     pub(crate) in_place: bool,
+    pub(crate) renormalize: bool,
     pub(crate) shape: Shape,
     pub(crate) state: State,
     pub(crate) x: BufferRange,
@@ -267,6 +268,7 @@ impl BatchNorm {
         let Bound { state, shape, pass, x, y, extras, momentum } = bound;
         let element = self.descriptor.element;
         let common = self.common_params(momentum);
+        let renormalize = self.descriptor.renormalize && pass == Pass::Training;
         let configuration = Configuration {
             pass,
             element,
@@ -275,6 +277,7 @@ impl BatchNorm {
                 residual: extras.residual.is_some(),
                 weighted: extras.weights.is_some(),
                 in_place,
+                renormalize,
                 ..Features::plain()
             },
             common,
@@ -298,6 +301,7 @@ impl BatchNorm {
             element,
             activation: self.descriptor.activation,
             in_place,
+            renormalize,
             shape,
             state: state.clone(),
             x,

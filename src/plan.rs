@@ -28,8 +28,7 @@ pub(crate) use choice::{
 pub(crate) use geometry::grid;
 pub use params::Params;
 pub(crate) use params::{
-    FLAG_ACCUMULATE, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_OPTIMIZE, FLAG_RECORD,
-    FLAG_RENORM, FLAG_TRACK, FLAG_UNBIASED,
+    FLAG_ACCUMULATE, FLAG_BETA, FLAG_CUMULATIVE, FLAG_GAMMA, FLAG_RECORD, FLAG_TRACK, FLAG_UNBIASED,
 };
 use stretch::Stretch;
 
@@ -236,6 +235,35 @@ pub struct Step {
     pub workgroups: [u32; 2],
     /// The parameter block, but for offsets, ε, momentum and flags.
     pub params: Params,
+}
+
+impl Step {
+    /// Whether any invocation of a walk has quads that are no whole block.
+    pub(crate) fn has_tail(&self) -> bool {
+        let Params { outer, inner, lanes, .. } = self.params;
+        let block = match self.mapping {
+            // Lanes take blocks of rows in turn.
+            Mapping::Columns => BLOCK,
+            _ => 4 * BLOCK * lanes as u64,
+        };
+        let values = match self.mapping {
+            Mapping::Columns => outer as u64,
+            _ => outer as u64 * inner as u64,
+        };
+        values % block != 0
+    }
+
+    /// Whether each quad, of a mapping in which it may be of four channels, is of four neighbours, the first of which
+    /// is a multiple of four.
+    pub(crate) fn has_whole_quads(&self) -> bool {
+        let Params { channels, first_channel, inner, channel_step, .. } = self.params;
+        let neighbours = match self.mapping {
+            Mapping::Columns => inner == 1,
+            Mapping::Strips => channel_step == 1,
+            _ => false,
+        };
+        neighbours && channels % 4 == 0 && first_channel % 4 == 0
+    }
 }
 
 /// How a pass runs.

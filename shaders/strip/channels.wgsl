@@ -1,6 +1,8 @@
 // Formula: none; the per-channel rows of state and work where a place is four columns, each with a channel of its own.
 // A workgroup owns, reads, writes: the rows of its channels.
-// Needs: params.wgsl, strip/map.wgsl.
+// Needs: params.wgsl, numbers/one.wgsl, strip/map.wgsl.
+
+const WHOLE_QUADS = false;
 
 fn index(row: u32, p: Place) -> vec4u {
     return row * params.row_stride + params.first_channel + p.at;

@@ -88,6 +88,10 @@ fn ordinals_of(column: vec4u) -> vec4u {
 // What there is one of per channel: its first column writes it.
 fn place(w: Strip, q: u32) -> Place {
     let column = columns_of(w, q);
+    if WHOLE_QUADS {
+        let at = column.x % params.channels + vec4u(0u, 1u, 2u, 3u);
+        return Place(at, vec4<bool>(column.x < params.channels && is_there(w, q / 2u)), w.split, 0u);
+    }
     let writes = (ordinals_of(column) == vec4u()) & vec4<bool>(is_there(w, q / 2u));
     return Place(channels_of(column), writes, w.split, 0u);
 }
@@ -95,8 +99,22 @@ fn place(w: Strip, q: u32) -> Place {
 // Where each column leaves a partial result of its own, of `rows` rows.
 fn partial_place(w: Strip, q: u32, rows: u32) -> Place {
     let column = columns_of(w, q);
+    if WHOLE_QUADS {
+        let ordinal = column.x / params.channels;
+        let at = column.x - ordinal * params.channels + ordinal * (rows * params.row_stride);
+        let writes = vec4<bool>(is_there(w, q / 2u));
+        return Place(at + vec4u(0u, 1u, 2u, 3u), writes, w.split * params.inner, 0u);
+    }
     let at = channels_of(column) + ordinals_of(column) * (rows * params.row_stride);
     return Place(at, vec4<bool>(is_there(w, q / 2u)), w.split * params.inner, 0u);
+}
+
+fn first_channel_of(p: Place) -> u32 {
+    return params.first_channel + p.at.x;
+}
+
+fn writes_first(p: Place) -> bool {
+    return p.writes.x;
 }
 
 // Pairs of a thread until its channels repeat: what is known of a channel is found once.

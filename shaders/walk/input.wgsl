@@ -5,12 +5,19 @@
 
 fn differentiate(start: Cursor, i: InputGradient) {
     var c = start;
-    for (var left = c.blocks; left > 0u; left--) {
-        let b = quads_of_block(&c);
-        differentiate_four(b.q0, b.q1, b.q2, b.q3, i);
-        differentiate_four(b.q4, b.q5, b.q6, b.q7, i);
+    var left = c.blocks;
+    if left > 0u {
+        loop {
+            let b = quads_of_block(&c);
+            differentiate_four(b.q0, b.q1, b.q2, b.q3, i);
+            differentiate_four(b.q4, b.q5, b.q6, b.q7, i);
+            left--;
+            if left == 0u { break; }
+        }
     }
-    for (var left = c.tail; left > 0u; left--) {
-        differentiate_one(next(&c), i);
+    if TAIL {
+        for (left = c.tail; left > 0u; left--) {
+            differentiate_one(next(&c), i);
+        }
     }
 }

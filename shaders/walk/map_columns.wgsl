@@ -103,6 +103,16 @@ fn across(v: vec4f) -> vec4f {
     return v;
 }
 
+// Where each column is of another channel.
+fn first_channel_of(p: Place) -> u32 {
+    return params.first_channel + p.channel;
+}
+
+// Whether a place has a first channel to write, of which the others are neighbours.
+fn writes_first(p: Place) -> bool {
+    return true;
+}
+
 // The channels of a quad's columns; those that are not there repeat the first.
 fn channels_of(p: Place) -> vec4u {
     let k = vec4u(0u, 1u, 2u, 3u);

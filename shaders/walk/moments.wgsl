@@ -28,6 +28,40 @@ fn next_four(c: ptr<function, Cursor>) -> Four {
     return f;
 }
 
+// Of `blocks` blocks, one at least; on software adapters a loop that tests at its start takes a round more.
+fn moments_of_group(c: ptr<function, Cursor>, pivot: vec4f, blocks: u32) -> Moments {
+    var group = Moments(0.0, pivot, vec4f(), vec4f());
+    var left = blocks;
+    loop {
+        let low = next_four(c);
+        let high = next_four(c);
+        if WEIGHTED {
+            group = merge(group, weighted_block(low, high));
+        } else {
+            // In rows every component is the same, which compilers then know.
+            group.pivot = in_quad(per_channel(group.pivot));
+            group = with_block(group, low, high);
+        }
+        next_block(c);
+        left--;
+        if left == 0u { break; }
+    }
+    return group;
+}
+
+// Likewise, in groups.
+fn moments_of_part(c: ptr<function, Cursor>, pivot: vec4f, blocks: u32) -> Moments {
+    var part = Moments(0.0, pivot, vec4f(), vec4f());
+    var left = blocks;
+    loop {
+        let some = min(left, BLOCKS_A_GROUP);
+        part = merge(part, moments_of_group(c, part.pivot, some));
+        left -= some;
+        if left == 0u { break; }
+    }
+    return part;
+}
+
 // The moments of a thread's walk: of groups of blocks, and parts of groups, so that no chain of
 // roundings is long.
 fn moments_of(start: Cursor) -> Moments {
@@ -39,35 +73,22 @@ fn moments_of(start: Cursor) -> Moments {
         next_block(&c);
         left--;
     }
-    var pivot = total.pivot;
-    while left > 0u {
-        var part = Moments();
-        for (var k = 0u; k < GROUPS_A_PART && left > 0u; k++) {
-            let blocks = min(left, BLOCKS_A_GROUP);
-            var group = Moments(0.0, pivot, vec4f(), vec4f());
-            for (var b = 0u; b < blocks; b++) {
-                let low = next_four(&c);
-                let high = next_four(&c);
-                if WEIGHTED {
-                    group = merge(group, weighted_block(low, high));
-                } else {
-                    // In rows every component is the same, which compilers then know.
-                    group.pivot = in_quad(per_channel(group.pivot));
-                    group = with_block(group, low, high);
-                }
-                next_block(&c);
-            }
-            part = merge(part, group);
+    if left > 0u {
+        var pivot = total.pivot;
+        loop {
+            let some = min(left, GROUPS_A_PART * BLOCKS_A_GROUP);
+            let part = moments_of_part(&c, pivot, some);
+            total = merge(total, part);
             pivot = part.pivot;
-            left -= blocks;
+            left -= some;
+            if left == 0u { break; }
         }
-        total = merge(total, part);
     }
     // The quads after the last block.
     if WEIGHTED {
         return merge(total, moments_of_weighted_tail(c));
     }
-    if c.tail > 0u {
+    if TAIL && c.tail > 0u {
         total = merge(total, moments_of_kept(keep_block(&c, c.tail, first_quad(c))));
     }
     return total;

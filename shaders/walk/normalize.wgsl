@@ -5,13 +5,20 @@
 
 fn normalize(start: Cursor, a: Affine) {
     var c = start;
-    for (var left = c.blocks; left > 0u; left--) {
-        let b = quads_of_block(&c);
-        normalize_four(b.q0, b.q1, b.q2, b.q3, a);
-        normalize_four(b.q4, b.q5, b.q6, b.q7, a);
+    var left = c.blocks;
+    if left > 0u {
+        loop {
+            let b = quads_of_block(&c);
+            normalize_four(b.q0, b.q1, b.q2, b.q3, a);
+            normalize_four(b.q4, b.q5, b.q6, b.q7, a);
+            left--;
+            if left == 0u { break; }
+        }
     }
-    for (var left = c.tail; left > 0u; left--) {
-        let q = next(&c);
-        store_y(q, y_of(q, load_x(q), a));
+    if TAIL {
+        for (left = c.tail; left > 0u; left--) {
+            let q = next(&c);
+            store_y(q, y_of(q, load_x(q), a));
+        }
     }
 }

@@ -211,7 +211,7 @@ impl BatchNorm {
         let configuration = Configuration {
             pass: Pass::Merge,
             element: Element::F32,
-            features: Features::plain(),
+            features: Features { renormalize: self.descriptor.renormalize, ..Features::plain() },
             common: momentum.map_or(Params::default(), |momentum| self.common_params(momentum)),
         };
         let tensors = Tensors {

@@ -29,7 +29,7 @@ pub(crate) const MAX_MISSING: u64 = 16;
 /// Pairs from which on the loop around them is little of the work.
 const ENOUGH_PAIRS: u64 = 4;
 /// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
-const MIN_STRIP_ROWS: u64 = 64;
+const MIN_STRIP_ROWS: u64 = 16;
 /// The same where columns are only written: what is known of them is then little of the work.
 pub(super) const MIN_WRITTEN_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
@@ -42,6 +42,8 @@ const SMALLER_BY_VALUE: u64 = 4;
 /// Strips and tiles are worth compiling only for tensors that are so many times larger, where a walk takes one dispatch,
 /// in which no thread waits for another.
 const LARGER_ALONE: u64 = 2;
+/// Rows from which on that does not hold of gradients: walks read x and dy twice.
+const MANY_ROWS_ALONE: u64 = 64;
 /// Rows below which, then, a tile is slower, however many columns there are.
 const FEW_ROWS_ALONE: u64 = 2 * BLOCK;
 /// What more dispatches take, for rows that are left over, in quarters of a pair of a strip.
@@ -224,6 +226,9 @@ impl<'a> Question<'a> {
         let from = match (mapping, self.request.pass) {
             (Mapping::Strips, _) if one_by_one => from / SMALLER_BY_VALUE,
             (Mapping::Strips, Pass::Training) if alone => larger(LARGER_ALONE),
+            (Mapping::Strips, Pass::Backward) if alone && outer < MANY_ROWS_ALONE => {
+                larger(LARGER_ALONE)
+            }
             (Mapping::Tiles, Pass::Training | Pass::Backward) if alone => match outer {
                 // However many columns.
                 0..FEW_ROWS_ALONE => larger(u64::MAX),

@@ -47,6 +47,4 @@ pub(crate) const FLAG_TRACK: u32 = 4;
 pub(crate) const FLAG_CUMULATIVE: u32 = 8;
 pub(crate) const FLAG_UNBIASED: u32 = 16;
 pub(crate) const FLAG_RECORD: u32 = 32;
-pub(crate) const FLAG_RENORM: u32 = 64;
-pub(crate) const FLAG_OPTIMIZE: u32 = 128;
-pub(crate) const FLAG_ACCUMULATE: u32 = 256;
+pub(crate) const FLAG_ACCUMULATE: u32 = 64;

@@ -61,6 +61,10 @@ pub struct Features {
     pub affine: bool,
     pub dx: bool,
     pub dresidual: bool,
+    /// Batch renormalization.
+    pub renormalize: bool,
+    /// A step of γ and β where their gradients are known.
+    pub optimize: bool,
 }
 
 impl Features {
@@ -74,6 +78,8 @@ impl Features {
             affine: true,
             dx: true,
             dresidual: false,
+            renormalize: false,
+            optimize: false,
         }
     }
 
@@ -81,11 +87,20 @@ impl Features {
     fn of(self, kernel: Kernel, pass: Pass) -> Self {
         let plain = Self::plain();
         match kernel {
-            Kernel::ForwardMoments => Self { weighted: self.weighted, ..plain },
-            Kernel::BackwardSums if pass == Pass::Backward => {
-                let Self { affine, dx, dresidual, in_place, .. } = plain;
-                Self { affine, dx, dresidual, in_place, ..self }
+            Kernel::ForwardMoments => {
+                let Self { weighted, renormalize, .. } = self;
+                Self { weighted, renormalize, ..plain }
             }
+            Kernel::BackwardSums => {
+                let Self { renormalize, optimize, .. } = plain;
+                let sums = Self { renormalize, optimize, ..self };
+                if pass == Pass::BackwardFrozen {
+                    return sums;
+                }
+                let Self { affine, dx, dresidual, in_place, .. } = plain;
+                Self { affine, dx, dresidual, in_place, ..sums }
+            }
+            Kernel::MergeMoments | Kernel::MergeSums => plain,
             _ => self,
         }
     }
@@ -167,6 +182,10 @@ pub struct Variant {
     pub workgroup: u32,
     /// Whether no two invocations of a walk share a channel.
     pub alone: bool,
+    /// Whether any of a walk has quads after its last whole block.
+    pub tail: bool,
+    /// Whether the quads that a place has the numbers of are of four neighbouring channels each.
+    pub whole_quads: bool,
     /// Quads that each invocation keeps.
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row.
@@ -197,6 +216,7 @@ impl Variant {
         let features = features.of(kernel, pass);
         let walks = matches!(mapping, Mapping::Rows | Mapping::Columns);
         let alone = walks && step.params.lanes == 1;
+        let tail = walks && step.has_tail();
         let repeated = step.params.period < step.params.channels;
         Self {
             kernel,
@@ -206,6 +226,8 @@ impl Variant {
             memory: memory.of(element, access),
             workgroup,
             alone,
+            tail,
+            whole_quads: step.has_whole_quads(),
             kept,
             pairs,
             missing,
@@ -243,19 +265,34 @@ impl Variant {
                 (F16 | BF16, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
             },
         };
-        let mapping: &[&str] = match self.mapping {
-            Mapping::Rows => wgsl!("walk/map_rows", "channel_rows"),
-            Mapping::Columns => wgsl!("walk/map_columns", "channel_quads"),
-            Mapping::Tiles => wgsl!("tile/map", "channel_rows"),
-            Mapping::Strips => wgsl!("strip/map", "strip/channels"),
-            Mapping::Lines => wgsl!("line/map", "pairs/place", "channel_rows"),
-            Mapping::Runs => wgsl!("run/map", "pairs/place", "channel_rows"),
+        let numbers: &[&str] = match (self.whole_quads, words) {
+            (false, _) => wgsl!("numbers/one"),
+            (true, Bits32) => wgsl!("numbers/four"),
+            (true, Bits64) => wgsl!("numbers/four_64"),
+        };
+        let mapping: &[&str] = match (self.mapping, self.whole_quads) {
+            (Mapping::Rows, _) => wgsl!("walk/map_rows", "channel_rows"),
+            (Mapping::Columns, false) => wgsl!("walk/map_columns", "channel_quads"),
+            (Mapping::Columns, true) => wgsl!("walk/map_columns", "channel_whole_quads"),
+            (Mapping::Tiles, _) => wgsl!("tile/map", "channel_rows"),
+            (Mapping::Strips, false) => wgsl!("strip/map", "strip/channels"),
+            (Mapping::Strips, true) => wgsl!("strip/map", "channel_whole_quads"),
+            (Mapping::Lines, _) => wgsl!("line/map", "pairs/place", "channel_rows"),
+            (Mapping::Runs, _) => wgsl!("run/map", "pairs/place", "channel_rows"),
         };
         let kernel = self.kernel.files(self.mapping);
         let shared: &[&str] = wgsl!("weights", "exponential");
         let activation = self.features.activation.files();
-        let files =
-            [wgsl!("params", "buffers"), element, tensor, mapping, shared, activation, kernel];
+        let files = [
+            wgsl!("params", "buffers"),
+            numbers,
+            element,
+            tensor,
+            mapping,
+            shared,
+            activation,
+            kernel,
+        ];
         let text = [enabled, &files.concat()].concat().join("\n");
         match self.mapping {
             // The length of private arrays, which no override may be.
@@ -269,10 +306,12 @@ impl Variant {
     /// The module's override constants.
     pub fn constants(&self) -> Vec<(&'static str, f64)> {
         let Features { residual, weighted, in_place, affine, dx, dresidual, .. } = self.features;
+        let Features { renormalize, optimize, .. } = self.features;
         let flag = |on: bool| on as u32 as f64;
         vec![
             ("WORKGROUP", self.workgroup as f64),
             ("ALONE", flag(self.alone)),
+            ("TAIL", flag(self.tail)),
             ("KEPT", self.kept as f64),
             ("HALVES", flag(self.access == Access::Halves)),
             ("CUT", flag(self.access == Access::Cut)),
@@ -285,6 +324,8 @@ impl Variant {
             ("AFFINE", flag(affine)),
             ("DX", flag(dx)),
             ("DRESIDUAL", flag(dresidual)),
+            ("RENORMALIZE", flag(renormalize)),
+            ("OPTIMIZE", flag(optimize)),
         ]
     }
 }

@@ -87,7 +87,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nc(1_000, 64), 0), Some((250, 4, 4)));
     assert_eq!(strips(Shape::nc(999, 64), 0), Some((333, 3, 3)));
     assert_eq!(strips(Shape::nc(1_001, 64), 0), Some((1_001, 1, 1)));
-    assert_eq!(strips(Shape::nc(252, 64), 0), Some((84, 3, 3)));
+    assert_eq!(strips(Shape::nc(252, 64), 0), Some((63, 4, 4)));
     assert_eq!(strips(Shape::nc(2_048, 8), 0), Some((64, 32, 4)));
     assert_eq!(strips(Shape::nc(512, 96), 0), Some((128, 4, 6)));
     assert_eq!(strips(Shape::nhwc(2, 10, 10, 256), 0), Some((200, 1, 4)));
@@ -106,8 +106,8 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(strips(Shape::nc(5_000, 1_001), 0), Some((625, 8, 32)));
     assert_eq!(strips(Shape::ncl(1_000, 40, 5), 0), Some((1_000, 5, 4)));
     assert_eq!(
-        [strips(Shape::nc(67, 56), 0), strips(Shape::nc(67, 72), 0)],
-        [None, Some((67, 1, 2))]
+        [strips(Shape::nc(31, 56), 0), strips(Shape::nc(31, 72), 0)],
+        [None, Some((31, 1, 2))]
     );
     // Or all channels' lines do.
     assert_eq!(strips(Shape::ncl(72, 64, 9), 0), Some((72, 9, 9)));
@@ -129,7 +129,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(plan(LARGE, Shape::nc(2_048, 2_000), 0).pairs, 32);
     // Lines, an offset that are not so; and rows that are few.
     assert_eq!(strips(Shape::ncl(64, 60, 9), 0), None);
-    assert_eq!(strips(Shape::nc(60, 64), 0), None);
+    assert_eq!([15, 16].map(|n| strips(Shape::nc(n, 512), 0)), [None, Some((16, 1, 8))]);
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
     // More to merge than there are rows.
     assert_eq!(strips(Shape::ncl(64, 64, 9), 0), None);
@@ -341,8 +341,12 @@ fn columns_of_a_thread_alone_are_walked_over() {
     assert_eq!([2_000, 1_000].map(|n| training(Shape::nc(n, 512_000 / n))), [strips, columns]);
     assert_eq!(training(Shape::nc(1_000, 301)), strips);
     for pass in [Pass::Training, Pass::Backward] {
-        assert_eq!([31, 32].map(|n| mapping(pass, Shape::nc(n, 16_384))), [columns, tiles]);
-        assert_eq!([15, 16].map(|n| mapping(pass, Shape::nc(n, 65_536))), [columns, tiles]);
+        assert_eq!([31, 32].map(|n| mapping(pass, Shape::nc(n, 16_384))), [columns, strips]);
+        assert_eq!([15, 16].map(|n| mapping(pass, Shape::nc(n, 65_536))), [columns, strips]);
+        // Where tensors start in the middle of a pair.
+        let offset = Request::new(pass, &[16]);
+        let in_the_middle = |n| Plan::new(&LARGE, Shape::nc(n, 65_536), &offset).unwrap().mapping;
+        assert_eq!([15, 16].map(in_the_middle), [columns, tiles]);
     }
     assert_eq!([15, 16].map(|n| mapping(Pass::Inference, Shape::nc(n, 65_536))), [tiles, strips]);
 }
@@ -463,14 +467,14 @@ fn a_grid_has_two_dimensions_and_no_more() {
 #[test]
 fn many_pieces_are_not_split() {
     let adapter = Adapter { max_binding: 1 << 20, ..LAVAPIPE };
-    let splits = |rows, channels, mapping| {
-        let shape = Shape::channels_last(rows, channels);
-        let plan = Plan::new(&adapter, shape, &Request::new(Pass::Training, &[])).unwrap();
+    let splits = |rows, offset, mapping| {
+        let shape = Shape::channels_last(rows, 1_024);
+        let plan = Plan::new(&adapter, shape, &Request::new(Pass::Training, &[offset])).unwrap();
         assert_eq!(plan.mapping, mapping);
         plan.steps[0].params.splits
     };
-    for (channels, mapping) in [(1_022, Mapping::Tiles), (1_024, Mapping::Strips)] {
-        let splits = |rows| splits(rows, channels, mapping);
+    for (offset, mapping) in [(16, Mapping::Tiles), (0, Mapping::Strips)] {
+        let splits = |rows| splits(rows, offset, mapping);
         assert_eq!([splits(250), splits(250 * 50)], [2, 1]);
     }
 }
