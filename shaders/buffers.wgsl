@@ -1,6 +1,6 @@
 // Formula: none; the two buffers of the layer itself, and the rows that they consist of.
 // A workgroup owns: nothing. Reads and writes: the rows it is asked for.
-// Needs: a file of numbers, a mapping file, and one of channel_rows.wgsl, channel_quads.wgsl, channel_whole_quads.wgsl
+// Needs: a file of numbers, a mapping file, and one of channel_rows.wgsl, channel_quads.wgsl, channel_neighbours.wgsl
 // and strip/channels.wgsl.
 
 // Rows of the state buffer, `row_stride` words each. Words, because one row counts.

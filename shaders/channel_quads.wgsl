@@ -2,8 +2,6 @@
 // A workgroup owns, reads, writes: the rows of its channels.
 // Needs: params.wgsl, numbers/one.wgsl, walk/map_columns.wgsl.
 
-const WHOLE_QUADS = false;
-
 fn state_words(row: u32, p: Place) -> vec4u {
     let i = row * params.row_stride + channels_of(p);
     return vec4u(state[i.x], state[i.y], state[i.z], state[i.w]);

@@ -8,7 +8,7 @@
 //   AdamW             θ −= lr·λ·θ, then Adam with λ = 0
 //   (D. Kingma, J. Ba, "Adam", 2014; I. Loshchilov, F. Hutter, "Decoupled weight decay", 2017)
 // A workgroup owns, reads and writes: the optimizer's rows of its channels.
-// Needs: params.wgsl, a mapping file, settings.wgsl, exponential.wgsl.
+// Needs: params.wgsl, a file of numbers, a mapping file, settings.wgsl, exponential.wgsl.
 
 const RULE_GRADIENT_DESCENT = 0u;
 const RULE_RMS_PROP = 1u;

@@ -255,7 +255,7 @@ impl Step {
 
     /// Whether each quad, of a mapping in which it may be of four channels, is of four neighbours, the first of which
     /// is a multiple of four.
-    pub(crate) fn has_whole_quads(&self) -> bool {
+    pub(crate) fn has_neighbours(&self) -> bool {
         let Params { channels, first_channel, inner, channel_step, .. } = self.params;
         let neighbours = match self.mapping {
             Mapping::Columns => inner == 1,

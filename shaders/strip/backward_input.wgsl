@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. Second of two dispatches.
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/channels.wgsl, gradient_sums.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, gradient_sums.wgsl,
 // partial_sums.wgsl, gradient_input.wgsl, affine_gradients.wgsl, strip/columns.wgsl, strip/gradients.wgsl,
 // strip/input.wgsl.
 

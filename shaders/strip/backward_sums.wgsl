@@ -1,7 +1,7 @@
 // Formula: Σdy and Σdy·(x − mean) of one split of each channel (gradient_sums.wgsl).
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x, dy, saved or running statistics. Writes: one partial a column and split; frozen, dx.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/channels.wgsl, gradient_sums.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, gradient_sums.wgsl,
 // partial_sums.wgsl, strip/columns.wgsl, strip/gradients.wgsl, strip/sums.wgsl.
 
 @compute @workgroup_size(WORKGROUP)

@@ -2,7 +2,7 @@
 // A workgroup owns, reads, writes: the rows of its channels.
 // Needs: params.wgsl, numbers/one.wgsl, strip/map.wgsl.
 
-const WHOLE_QUADS = false;
+const NEIGHBOURS = false;
 
 fn index(row: u32, p: Place) -> vec4u {
     return row * params.row_stride + params.first_channel + p.at;

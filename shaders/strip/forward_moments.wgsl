@@ -1,7 +1,7 @@
 // Formula: the moments of one split of each channel (moments.wgsl).
 // A workgroup owns: a strip. First of two dispatches.
 // Reads: x. Writes: one partial a column and split.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/channels.wgsl, moments.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, moments.wgsl,
 // block_moments.wgsl, partial_moments.wgsl, strip/moments.wgsl and what it needs.
 
 @compute @workgroup_size(WORKGROUP)

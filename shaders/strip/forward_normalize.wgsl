@@ -1,7 +1,7 @@
 // Formula: y = γ·(x − mean)·inv_std + β (normalize.wgsl), mean and inv_std from the merged partials.
 // A workgroup owns: a strip. Second of two dispatches.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/channels.wgsl, moments.wgsl,
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, moments.wgsl,
 // partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/columns.wgsl,
 // strip/normalize.wgsl.
 

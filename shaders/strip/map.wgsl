@@ -5,7 +5,7 @@
 // PAIRS of these, and sums them for itself: no thread waits for another. The last MISSING of a thread's pairs may not
 // be there: for each it sums the last of the row once more, which it neither writes nor leaves.
 // Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl, tensor/pairs.wgsl. PAIRS, up to 32, is a constant of the text and no override, since it is
+// Needs: params.wgsl, tensor/pairs.wgsl, a file of channels: strip/channels.wgsl or channel_neighbours.wgsl. PAIRS, up to 32, is a constant of the text and no override, since it is
 // the length of arrays; the host writes it.
 //
 // For adapters that are cores with caches: a row of the strip is memory in order, and what a thread knows of its
@@ -88,7 +88,7 @@ fn ordinals_of(column: vec4u) -> vec4u {
 // What there is one of per channel: its first column writes it.
 fn place(w: Strip, q: u32) -> Place {
     let column = columns_of(w, q);
-    if WHOLE_QUADS {
+    if NEIGHBOURS {
         let at = column.x % params.channels + vec4u(0u, 1u, 2u, 3u);
         return Place(at, vec4<bool>(column.x < params.channels && is_there(w, q / 2u)), w.split, 0u);
     }
@@ -99,7 +99,7 @@ fn place(w: Strip, q: u32) -> Place {
 // Where each column leaves a partial result of its own, of `rows` rows.
 fn partial_place(w: Strip, q: u32, rows: u32) -> Place {
     let column = columns_of(w, q);
-    if WHOLE_QUADS {
+    if NEIGHBOURS {
         let ordinal = column.x / params.channels;
         let at = column.x - ordinal * params.channels + ordinal * (rows * params.row_stride);
         let writes = vec4<bool>(is_there(w, q / 2u));
@@ -109,6 +109,8 @@ fn partial_place(w: Strip, q: u32, rows: u32) -> Place {
     return Place(at, vec4<bool>(is_there(w, q / 2u)), w.split * params.inner, 0u);
 }
 
+// Of four columns of neighbouring channels, the first; and whether its column writes what there is one of, or leaves a
+// partial result.
 fn first_channel_of(p: Place) -> u32 {
     return params.first_channel + p.at.x;
 }

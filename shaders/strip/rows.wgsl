@@ -5,6 +5,8 @@
 // strip/sums.wgsl.
 
 const ROWS_A_GROUP = 16u;
+const ROWS_A_GROUP_OF_FEW = 8u;
+const FEW_ROWS = 64u;
 const ROWS_A_PART = 512u;
 
 // Of what is summed, deviations from the pivot or gradients, and of its products with these, or with x − mean: of a
@@ -26,13 +28,19 @@ fn add_pairs(s: PairSums, t: PairSums) -> PairSums {
     return PairSums(plus(s.sum, t.sum), plus(s.product, t.product));
 }
 
+// Of few rows the roundings of one group are most of all.
+fn rows_a_group(w: Strip) -> u32 {
+    return select(ROWS_A_GROUP, ROWS_A_GROUP_OF_FEW, w.end_row - w.first_row < FEW_ROWS);
+}
+
 // Adds a part of ROWS_A_PART rows at most to both sums of every column of the thread. A pair is added before the
 // next is loaded, so that less has to be kept.
 fn sum_part(w: Strip, first: u32, part_end: u32) {
     var i = at(w, first);
     var part = array<PairSums, PAIRS>();
-    for (var row = first; row < part_end; row += ROWS_A_GROUP) {
-        let end = min(row + ROWS_A_GROUP, part_end);
+    let rows = rows_a_group(w);
+    for (var row = first; row < part_end; row += rows) {
+        let end = min(row + rows, part_end);
         var group = array<PairSums, PAIRS>();
         for (var r = row; r < end; r++) {
             for (var k = 0u; k < PAIRS; k++) { // unrolled

@@ -103,12 +103,12 @@ fn across(v: vec4f) -> vec4f {
     return v;
 }
 
-// Where each column is of another channel.
+// Of a quad whose columns are of neighbouring channels, the first.
 fn first_channel_of(p: Place) -> u32 {
     return params.first_channel + p.channel;
 }
 
-// Whether a place has a first channel to write, of which the others are neighbours.
+// Whether it writes what is the channel's: in strips some do not.
 fn writes_first(p: Place) -> bool {
     return true;
 }

@@ -85,10 +85,13 @@ fn moments_of(start: Cursor) -> Moments {
         }
     }
     // The quads after the last block.
+    if !TAIL {
+        return total;
+    }
     if WEIGHTED {
         return merge(total, moments_of_weighted_tail(c));
     }
-    if TAIL && c.tail > 0u {
+    if c.tail > 0u {
         total = merge(total, moments_of_kept(keep_block(&c, c.tail, first_quad(c))));
     }
     return total;

@@ -28,10 +28,8 @@ const MANY_PAIRS_FROM: u64 = 8;
 pub(crate) const MAX_MISSING: u64 = 16;
 /// Pairs from which on the loop around them is little of the work.
 const ENOUGH_PAIRS: u64 = 4;
-/// Rows from which on a strip has a few parts of rows, and so a few values to choose a pivot from.
-const MIN_STRIP_ROWS: u64 = 16;
-/// The same where columns are only written: what is known of them is then little of the work.
-pub(super) const MIN_WRITTEN_ROWS: u64 = 16;
+/// Rows from which on a strip is faster than what else there is; its first pivots are of eight of them.
+pub(super) const MIN_STRIP_ROWS: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
 /// half a dozen and more.
 pub(super) const ROWS_A_MERGE: u64 = 8;
@@ -42,7 +40,7 @@ const SMALLER_BY_VALUE: u64 = 4;
 /// Strips and tiles are worth compiling only for tensors that are so many times larger, where a walk takes one dispatch,
 /// in which no thread waits for another.
 const LARGER_ALONE: u64 = 2;
-/// Rows from which on that does not hold of gradients: walks read x and dy twice.
+/// Rows from which on that does not hold of gradients in strips: walks read x and dy twice.
 const MANY_ROWS_ALONE: u64 = 64;
 /// Rows below which, then, a tile is slower, however many columns there are.
 const FEW_ROWS_ALONE: u64 = 2 * BLOCK;
@@ -343,8 +341,7 @@ impl<'a> Question<'a> {
             return None;
         }
         let reduces = !self.request.is_elementwise();
-        let fewest_rows = if reduces { MIN_STRIP_ROWS } else { MIN_WRITTEN_ROWS };
-        let enough = |rows: &u64| row * rows <= self.limit && outer / rows >= fewest_rows;
+        let enough = |rows: &u64| row * rows <= self.limit && outer / rows >= MIN_STRIP_ROWS;
         // Lines are columns, and more of them no longer rows.
         let most = if inner == 1 { ENOUGH_PAIRS * even } else { 1 };
         let strips = (1..=most / fewest).map(|n| n * fewest).filter(enough).filter_map(|rows| {

@@ -1,6 +1,6 @@
 //! Over how many workgroups a channel is split. The constants that measurements decided of that are here.
 
-use super::choice::{MIN_WRITTEN_ROWS, ROWS_A_MERGE};
+use super::choice::{MIN_STRIP_ROWS, ROWS_A_MERGE};
 use super::geometry::{Geometry, Runs};
 use super::{Adapter, Kernel, Mapping, PARTIAL_ROWS, row_stride};
 
@@ -126,7 +126,7 @@ impl Geometry {
         };
         let is_tile = self.mapping(kernel) == Mapping::Tiles;
         let most = match self.elementwise {
-            true => walk / MIN_WRITTEN_ROWS,
+            true => walk / MIN_STRIP_ROWS,
             // Each split finds pivots for itself; and a tile of one is one dispatch.
             false if walk < MIN_ROWS || is_tile && groups >= adapter.enough_workgroups() => 1,
             false => self.most_partials(adapter) / self.partials_a_split() / turns,

@@ -48,7 +48,7 @@ pub fn variants() -> Vec<Variant> {
         workgroup: 64,
         alone: false,
         tail: true,
-        whole_quads: false,
+        neighbours: false,
         kept: 16,
         pairs: 4,
         missing: 0,
@@ -70,7 +70,7 @@ pub fn variants() -> Vec<Variant> {
                     for memory in memories(element, access) {
                         variants.push(Variant { memory, ..plain });
                         if mapping == Mapping::Columns {
-                            variants.push(Variant { memory, whole_quads: true, ..plain });
+                            variants.push(Variant { memory, neighbours: true, ..plain });
                         }
                     }
                 }
@@ -99,9 +99,9 @@ pub fn variants() -> Vec<Variant> {
                     variants.push(Variant { repeated: true, ..plain });
                 }
                 if mapping == Mapping::Strips {
-                    for words in [Words::Bits32, Words::Bits64] {
-                        let memory = Memory { words, ..Memory::default() }.of(element, pairs);
-                        variants.push(Variant { memory, whole_quads: true, ..plain });
+                    let neighbours = Variant { neighbours: true, ..plain };
+                    for memory in self::memories(element, pairs) {
+                        variants.push(Variant { memory, ..neighbours });
                     }
                     let most = MAX_PAIRS as u32;
                     variants.push(Variant { missing: 1, ..plain });

@@ -182,10 +182,10 @@ pub struct Variant {
     pub workgroup: u32,
     /// Whether no two invocations of a walk share a channel.
     pub alone: bool,
-    /// Whether any of a walk has quads after its last whole block.
+    /// Whether any of a walk, that is not kept, has quads after its last whole block.
     pub tail: bool,
     /// Whether the quads that a place has the numbers of are of four neighbouring channels each.
-    pub whole_quads: bool,
+    pub neighbours: bool,
     /// Quads that each invocation keeps.
     pub kept: u32,
     /// Pairs of quads that each invocation has of a strip's row.
@@ -216,7 +216,7 @@ impl Variant {
         let features = features.of(kernel, pass);
         let walks = matches!(mapping, Mapping::Rows | Mapping::Columns);
         let alone = walks && step.params.lanes == 1;
-        let tail = walks && step.has_tail();
+        let tail = walks && kept == 0 && step.has_tail();
         let repeated = step.params.period < step.params.channels;
         Self {
             kernel,
@@ -227,7 +227,7 @@ impl Variant {
             workgroup,
             alone,
             tail,
-            whole_quads: step.has_whole_quads(),
+            neighbours: step.has_neighbours(),
             kept,
             pairs,
             missing,
@@ -265,18 +265,18 @@ impl Variant {
                 (F16 | BF16, Bits64) => wgsl!("words/pair_half_64", "tensor/pairs"),
             },
         };
-        let numbers: &[&str] = match (self.whole_quads, words) {
+        let numbers: &[&str] = match (self.neighbours, words) {
             (false, _) => wgsl!("numbers/one"),
             (true, Bits32) => wgsl!("numbers/four"),
             (true, Bits64) => wgsl!("numbers/four_64"),
         };
-        let mapping: &[&str] = match (self.mapping, self.whole_quads) {
+        let mapping: &[&str] = match (self.mapping, self.neighbours) {
             (Mapping::Rows, _) => wgsl!("walk/map_rows", "channel_rows"),
             (Mapping::Columns, false) => wgsl!("walk/map_columns", "channel_quads"),
-            (Mapping::Columns, true) => wgsl!("walk/map_columns", "channel_whole_quads"),
+            (Mapping::Columns, true) => wgsl!("walk/map_columns", "channel_neighbours"),
             (Mapping::Tiles, _) => wgsl!("tile/map", "channel_rows"),
             (Mapping::Strips, false) => wgsl!("strip/map", "strip/channels"),
-            (Mapping::Strips, true) => wgsl!("strip/map", "channel_whole_quads"),
+            (Mapping::Strips, true) => wgsl!("strip/map", "channel_neighbours"),
             (Mapping::Lines, _) => wgsl!("line/map", "pairs/place", "channel_rows"),
             (Mapping::Runs, _) => wgsl!("run/map", "pairs/place", "channel_rows"),
         };

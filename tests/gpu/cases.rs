@@ -122,7 +122,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(131, 64),
         Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
-        // Of rows of which some threads lack the last pair, or the last few: one row, one in several strips, five rows
+        // Of rows of which some threads lack the last pair, or the last few: one row, one in several strips, six rows
         // as one, and lines of all channels.
         Shape::nc(67, 1_000),
         Shape::nc(67, 5_000),

@@ -82,6 +82,10 @@ fn a_few_cases() {
     if file.starts_with("element/") || concerns(&halves) {
         done("halves", crate::exact::sums_of_halves_are_rounded_to_even);
     }
+    if file.starts_with("numbers/") {
+        // Settings of which more are read than of batch renormalization.
+        done("steps", crate::optimizer::other_passes_take_the_same_steps);
+    }
     if concerns(&["statistics"]) {
         done("one value", crate::exact::a_batch_of_one_weighted_value_is_tracked);
         done("more than one", crate::exact::just_more_than_one_value_is_unbiased);
@@ -246,6 +250,10 @@ fn quick(file: &str) -> Vec<Planned> {
         ("tensor", "pairs") | ("pairs", _) => {
             [in_order(strips()), in_order(lines()), in_order(runs())].concat()
         }
+        ("strip", "channels") => {
+            let odd = planned(Tiles, 0, Shape::channels_last(2_861, 7));
+            [in_order(strips()), strip_grids(), in_order(vec![odd])].concat()
+        }
         ("strip", _) => [in_order(strips()), strip_grids()].concat(),
         ("line", _) => [in_order(lines()), line_grids()].concat(),
         ("run", _) => [in_order(runs()), run_grids()].concat(),
@@ -272,7 +280,10 @@ fn quick(file: &str) -> Vec<Planned> {
             let more = [fused(rows(1)), renormalized()].concat();
             [rows(0), columns(1), grids(), tails(), weighted, more].concat()
         }
-        ("", "channel_quads") => [columns(0), options(), pieces(), renormalized()].concat(),
+        ("", "channel_quads") => [columns(1), options(), pieces(), renormalized()].concat(),
+        ("", "channel_neighbours") | ("numbers", _) => {
+            [columns(0), in_order(strips()), strip_grids(), renormalized()].concat()
+        }
         ("", "channel_rows") => {
             [rows(0), options(), tiles(), lines(), runs(), pieces(), renormalized()].concat()
         }
@@ -479,6 +490,7 @@ fn renormalized() -> Vec<Planned> {
         of(Tiles, Shape::ncl(24, 3, 1_024)),
         of(Gpu, Shape::ncl(3, 9, 20_001)),
         of(Software, Shape::channels_last(333, 7)),
+        of(Software, Shape::channels_last(333, 8)),
         of(Gpu, Shape::channels_last(9_001, 12)),
         tiled(Shape::channels_last(521, 64)),
         tiled(Shape::ncl(33, 12, 48)),
@@ -512,7 +524,9 @@ fn fused_tiles() -> Vec<Planned> {
     // Split, so that what is written beyond one split is another's.
     let shape = Shape::channels_last(36_997, 32);
     let over = (SplitGrids, Case { in_place: true, offset: QUADS, ..Case::new(shape) });
-    [fused(cases), renormalized().split_off(7), vec![over]].concat()
+    let in_tiles = |(_, case): &Planned| case.offset == QUADS;
+    let renormalized = renormalized().into_iter().filter(in_tiles).collect();
+    [fused(cases), renormalized, vec![over]].concat()
 }
 
 /// Rows that are one of the tensor's or several, as many as are one group, more than a part; one pair a thread, and up

@@ -297,7 +297,7 @@ fn rules_agree_with_the_reference() {
 
 /// Through frozen statistics; scale or shift alone, and neither: what is not used stays.
 #[test]
-fn other_passes_take_the_same_steps() {
+pub fn other_passes_take_the_same_steps() {
     let rules = [RULES[3], RULES[9]];
     follow(&rules, 3, 3, true, &BatchNormDescriptor::default());
     for (scale, shift) in [(true, false), (false, true), (false, false)] {
@@ -307,10 +307,17 @@ fn other_passes_take_the_same_steps() {
     }
 }
 
-/// dx, dγ and dβ come out to the same bits, and without `optimize` no optimizer touches γ and β.
+/// dx, dγ and dβ come out to the same bits, and without `optimize` no optimizer touches γ and β. The two are kernels of
+/// their own, which a GPU's compiler may contract each as it likes.
 #[test]
 fn a_step_disturbs_nothing_else() {
     let Some(context) = device::context() else { return };
+    let is_cpu = context.adapter_info().device_type == wgpu_batchnorm::wgpu::DeviceType::Cpu;
+    let same = |one: &[f32], other: &[f32]| {
+        let largest = other.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let is_near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-6 * largest;
+        bits(one) == bits(other) || !is_cpu && one.iter().zip(other).all(is_near)
+    };
     for &(ref bn, shape) in layers(context) {
         for frozen in [false, true] {
             let [with, without] =
@@ -323,10 +330,10 @@ fn a_step_disturbs_nothing_else() {
                 layer.run();
             }
             let what = format!("{shape}, {:?}, frozen: {frozen}", bn.adapter());
-            let dx = |layer: &Layer<'_>| bits(&context.download(&layer.dx).expect("a download"));
-            assert!(dx(&with) == dx(&without), "dx, {what}");
+            let dx = |layer: &Layer<'_>| context.download(&layer.dx).expect("a download");
+            assert!(same(&dx(&with), &dx(&without)), "dx, {what}");
             for row in [Row::DGamma, Row::DBeta, Row::RunningMean, Row::RunningVar] {
-                assert_eq!(bits(&with.read(row)), bits(&without.read(row)), "{row:?}, {what}");
+                assert!(same(&with.read(row), &without.read(row)), "{row:?}, {what}");
             }
             assert_eq!(without.affine(), start, "{what}");
             let moved = with.affine().concat().into_iter().zip(start.concat());

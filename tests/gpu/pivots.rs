@@ -88,6 +88,8 @@ pub fn pivots_move() {
         Adapter { is_cpu: true, subgroup, ..adapter }
     }));
     for shape in [
+        Shape::nc(16, 512),
+        Shape::nc(24, 512),
         Shape::nc(128, 64),
         Shape::nc(1000, 32),
         Shape::nc(256, 64),

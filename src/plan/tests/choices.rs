@@ -337,6 +337,7 @@ fn columns_of_a_thread_alone_are_walked_over() {
     let (columns, strips, tiles) = (Mapping::Columns, Mapping::Strips, Mapping::Tiles);
     assert_eq!([511, 512].map(|n| training(Shape::nc(n, 1_024))), [columns, strips]);
     assert_eq!([255, 256].map(|n| backward(Shape::nc(n, 1_024))), [columns, strips]);
+    assert_eq!([63, 64].map(|n| backward(Shape::nc(n, 8_000))), [columns, strips]);
     // Where no column need be split, and not value by value.
     assert_eq!([2_000, 1_000].map(|n| training(Shape::nc(n, 512_000 / n))), [strips, columns]);
     assert_eq!(training(Shape::nc(1_000, 301)), strips);
@@ -349,6 +350,29 @@ fn columns_of_a_thread_alone_are_walked_over() {
         assert_eq!([15, 16].map(in_the_middle), [columns, tiles]);
     }
     assert_eq!([15, 16].map(|n| mapping(Pass::Inference, Shape::nc(n, 65_536))), [tiles, strips]);
+}
+
+/// Numbers are loaded four channels at a time where each quad is of four neighbours.
+#[test]
+fn quads_are_of_neighbours_where_channels_are_in_a_row() {
+    let neighbours = |adapter, shape, pass| {
+        let plan = Plan::new(&adapter, shape, &Request::new(pass, &[])).unwrap();
+        let all: Vec<bool> = plan.steps.iter().map(|step| step.has_neighbours()).collect();
+        assert!(all.iter().all(|&one| one == all[0]), "{plan:?}");
+        (plan.mapping, all[0])
+    };
+    let training = |adapter, shape| neighbours(adapter, shape, Pass::Training);
+    let (columns, strips) = (Mapping::Columns, Mapping::Strips);
+    assert_eq!(training(GPU, Shape::nc(64, 64)), (columns, true));
+    assert_eq!(training(GPU, Shape::nc(64, 66)), (columns, false));
+    assert_eq!(training(LAVAPIPE, Shape::nc(1_000, 64)), (strips, true));
+    // Eight rows as one, of 100 channels each, or of 7.
+    assert_eq!(training(LAVAPIPE, Shape::nc(1 << 15, 100)), (strips, true));
+    assert_eq!(training(LAVAPIPE, Shape::nc(1 << 18, 7)), (strips, false));
+    // Columns of one channel.
+    assert_eq!(training(LAVAPIPE, Shape::ncl(1_000, 64, 8)), (strips, false));
+    assert_eq!(neighbours(GPU, Shape::ncl(64, 64, 1), Pass::Inference), (columns, true));
+    assert_eq!(neighbours(GPU, Shape::ncl(64, 64, 9), Pass::Inference), (columns, false));
 }
 
 /// The axes of a single channel do not matter: a GPU walks along its values; a software adapter has strips, if each

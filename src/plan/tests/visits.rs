@@ -93,3 +93,30 @@ fn each_value_of_a_channel_is_visited_once() {
         }
     });
 }
+
+/// Of what a lane walks over, as `cursor` of both maps in shaders/walk divides it.
+#[test]
+fn a_walk_has_a_tail_where_a_lane_has_one() {
+    let in_walks = |step: &&Step| matches!(step.mapping, Mapping::Rows | Mapping::Columns);
+    plans(|_, shape, _, plan| {
+        for step in plan.steps.iter().filter(in_walks) {
+            let p = step.params;
+            let (block, lanes) = (BLOCK as u32, p.lanes);
+            let has_tail = (0..p.splits).any(|split| {
+                let [first, end] =
+                    [split, split + 1].map(|split| split_start(&p, split) * block * lanes);
+                if step.mapping == Mapping::Columns {
+                    return (end.min(p.outer) - first) % block != 0;
+                }
+                let length = p.outer as u64 * p.inner as u64;
+                let end = end.min(length.div_ceil(4) as u32);
+                (first..end).take(lanes as usize).any(|first| {
+                    let quads = (end - first).div_ceil(lanes);
+                    let last = first as u64 + (quads as u64 - 1) * lanes as u64;
+                    quads % block != 0 || last * 4 + 4 > length
+                })
+            });
+            assert_eq!(step.has_tail(), has_tail, "{shape}: {step:?}");
+        }
+    });
+}

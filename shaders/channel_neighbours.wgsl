@@ -3,7 +3,7 @@
 // A workgroup owns, reads, writes: the rows of its channels.
 // Needs: params.wgsl, a file of numbers for four, walk/map_columns.wgsl or strip/map.wgsl.
 
-const WHOLE_QUADS = true;
+const NEIGHBOURS = true;
 
 fn quad_at(row: u32, p: Place) -> u32 {
     return (row * params.row_stride + first_channel_of(p)) / 4u;
