@@ -5,8 +5,8 @@
 // PAIRS of these, and sums them for itself: no thread waits for another. The last MISSING of a thread's pairs may not
 // be there: for each it sums the last of the row once more, which it neither writes nor leaves.
 // Reads and writes: the per-channel rows of state and work, for its channels.
-// Needs: params.wgsl, tensor/pairs.wgsl, a file of channels: strip/channels.wgsl or channel_neighbours.wgsl. PAIRS, up to 32, is a constant of the text and no override, since it is
-// the length of arrays; the host writes it.
+// Needs: params.wgsl, tensor/pairs.wgsl, a file of channels: strip/channels.wgsl or channel_neighbours.wgsl. PAIRS, up
+// to 32, is a constant of the text and no override, since it is the length of arrays; the host writes it.
 //
 // For adapters that are cores with caches: a row of the strip is memory in order, and what a thread knows of its
 // columns is at known places of its stack.
@@ -88,6 +88,7 @@ fn ordinals_of(column: vec4u) -> vec4u {
 // What there is one of per channel: its first column writes it.
 fn place(w: Strip, q: u32) -> Place {
     let column = columns_of(w, q);
+    // Of neighbours the first tells all: divisions go lane by lane on software adapters.
     if NEIGHBOURS {
         let at = column.x % params.channels + vec4u(0u, 1u, 2u, 3u);
         return Place(at, vec4<bool>(column.x < params.channels && is_there(w, q / 2u)), w.split, 0u);
