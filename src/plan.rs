@@ -241,16 +241,12 @@ impl Step {
     /// Whether any invocation of a walk has quads that are no whole block.
     pub(crate) fn has_tail(&self) -> bool {
         let Params { outer, inner, lanes, .. } = self.params;
-        let block = match self.mapping {
+        let [outer, inner, lanes] = [outer, inner, lanes].map(u64::from);
+        match self.mapping {
             // Lanes take blocks of rows in turn.
-            Mapping::Columns => BLOCK,
-            _ => 4 * BLOCK * lanes as u64,
-        };
-        let values = match self.mapping {
-            Mapping::Columns => outer as u64,
-            _ => outer as u64 * inner as u64,
-        };
-        values % block != 0
+            Mapping::Columns => outer % BLOCK != 0,
+            _ => outer * inner % (4 * BLOCK * lanes) != 0,
+        }
     }
 
     /// Whether each quad, of a mapping in which it may be of four channels, is of four neighbours, the first of which
