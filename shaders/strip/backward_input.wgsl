@@ -6,6 +6,17 @@
 // partial_sums.wgsl, gradient_input.wgsl, affine_gradients.wgsl, strip/columns.wgsl, strip/gradients.wgsl,
 // strip/input.wgsl.
 
+// Merges a quad's partials, and records what follows.
+fn corrected_by(w: Strip, q: u32) -> Column {
+    let p = place(w, q);
+    let s = statistics(p);
+    let sums = add_partials(p);
+    if records(p) {
+        record_gradients(p, s, sums);
+    }
+    return input_gradient(p, s, sums);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(
     @builtin(workgroup_id) id: vec3u,
@@ -18,17 +29,11 @@ fn backward_input(
         return;
     }
     let own = own_pairs();
-    for (var q = 0u; q < 2u * own; q++) {
-        let p = place(w, q);
-        let s = statistics(p);
-        let sums = add_partials(p);
-        if records(p) {
-            record_gradients(p, s, sums);
-        }
-        push(input_gradient(p, s, sums));
+    for (var k = 0u; k < own; k++) {
+        push(Columns(corrected_by(w, 2u * k), corrected_by(w, 2u * k + 1u)));
     }
     if differentiates() {
-        for (var q = 2u * own; q < 2u * PAIRS; q++) {
+        for (var k = own; k < PAIRS; k++) {
             push(pushed(own));
         }
         differentiate(w);

@@ -15,13 +15,11 @@ fn backward_sums(
     if !exists(w) {
         return;
     }
-    for (var q = 0u; q < 2u * PAIRS; q++) {
-        push(Column(statistics(place(w, q)).affine, vec4f(), vec4f()));
-    }
     sum_gradients(w);
-    for (var q = 0u; q < 2u * PAIRS; q++) {
-        let c = columns[0];
-        set_partial(partial_place(w, q, ROWS_A_PARTIAL), Sums(c.sum, c.product));
+    for (var k = 0u; k < PAIRS; k++) {
+        let c = Columns(columns[0], columns[1]);
+        set_partial(partial_place(w, 2u * k, ROWS_A_PARTIAL), sums_of(c.low));
+        set_partial(partial_place(w, 2u * k + 1u, ROWS_A_PARTIAL), sums_of(c.high));
         push(c);
     }
 }

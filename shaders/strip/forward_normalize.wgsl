@@ -5,6 +5,17 @@
 // partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/columns.wgsl,
 // strip/normalize.wgsl.
 
+// Merges a quad's partials, and records what follows.
+fn normalized_by(w: Strip, q: u32) -> Column {
+    let p = place(w, q);
+    let m = merge_partials(p);
+    let n = normalizer(learned(p), m, saved_running(p));
+    if records(p) {
+        record(p, m, n, tracked(p));
+    }
+    return folded(n.affine);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward_normalize(
     @builtin(workgroup_id) id: vec3u,
@@ -17,16 +28,10 @@ fn forward_normalize(
         return;
     }
     let own = own_pairs();
-    for (var q = 0u; q < 2u * own; q++) {
-        let p = place(w, q);
-        let m = merge_partials(p);
-        let n = normalizer(learned(p), m, saved_running(p));
-        if records(p) {
-            record(p, m, n, tracked(p));
-        }
-        push(folded(n.affine));
+    for (var k = 0u; k < own; k++) {
+        push(Columns(normalized_by(w, 2u * k), normalized_by(w, 2u * k + 1u)));
     }
-    for (var q = 2u * own; q < 2u * PAIRS; q++) {
+    for (var k = own; k < PAIRS; k++) {
         push(pushed(own));
     }
     normalize(w);

@@ -14,8 +14,8 @@ fn inference(
     if !exists(w) {
         return;
     }
-    for (var q = 0u; q < 2u * PAIRS; q++) {
-        push(running_affine(place(w, q)));
+    for (var k = 0u; k < PAIRS; k++) {
+        push(Columns(running_affine(place(w, 2u * k)), running_affine(place(w, 2u * k + 1u))));
     }
     normalize(w);
 }

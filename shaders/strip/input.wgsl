@@ -1,9 +1,7 @@
 // Formula: dx and dresidual over a strip (../gradient_input.wgsl).
 // A workgroup owns: a strip. Reads: x, dy, residual. Writes: dx, dresidual.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, strip/gradients.wgsl,
-// pairs/gradient_input.wgsl and what it needs.
-
-alias Column = InputGradient;
+// `correction_of` a column, pairs/gradient_input.wgsl and what it needs.
 
 // A pair is stored before the next is loaded, so that less has to be kept.
 fn differentiate(w: Strip) {
@@ -19,5 +17,5 @@ fn differentiate(w: Strip) {
 }
 
 fn differentiate_pair(i: u32, k: u32) {
-    store_gradients(i, gradient_of(i, k), columns[2u * k], columns[2u * k + 1u]);
+    store_gradients(i, gradient_of(i, k), correction_of(columns[2u * k]), correction_of(columns[2u * k + 1u]));
 }

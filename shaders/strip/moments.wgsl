@@ -39,8 +39,7 @@ fn start_pivots(w: Strip) {
         let high = middle_of_eight(
             x0.high, x1.high, x2.high, x3.high, x4.high, x5.high, x6.high, x7.high,
         );
-        push(Column(low, vec4f(), vec4f()));
-        push(Column(high, vec4f(), vec4f()));
+        push(Columns(Column(low, vec4f(), vec4f()), Column(high, vec4f(), vec4f())));
     }
 }
 
@@ -74,8 +73,7 @@ fn move_pivots(w: Strip, first: u32, end: u32) {
         }
         low = toward(low, step_toward_mean(low), is_far_off(low) & vec4<bool>(may_step));
         high = toward(high, step_toward_mean(high), is_far_off(high) & vec4<bool>(may_step));
-        push(known(low));
-        push(known(high));
+        push(Columns(known(low), known(high)));
     }
 }
 

@@ -1,9 +1,7 @@
 // Formula: y over a strip (../normalize.wgsl).
 // A workgroup owns: a strip. Reads: x, residual. Writes: y.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, pairs/normalize.wgsl and
-// what it needs.
-
-alias Column = Affine;
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, `affine_of` a
+// column, pairs/normalize.wgsl and what it needs.
 
 // A pair is stored before the next is loaded, so that less has to be kept.
 fn normalize(w: Strip) {
@@ -19,5 +17,6 @@ fn normalize(w: Strip) {
 }
 
 fn normalize_pair(i: u32, k: u32) {
-    store_y(i, normalized_pair(load_x(i), residual_of(i), columns[2u * k], columns[2u * k + 1u]));
+    let x = load_x(i);
+    store_y(i, normalized_pair(x, residual_of(i), affine_of(columns[2u * k]), affine_of(columns[2u * k + 1u])));
 }

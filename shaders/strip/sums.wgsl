@@ -21,8 +21,20 @@ fn terms(w: Strip, i: u32, k: u32) -> PairSums {
     return PairSums(g.dz, Pair(low.dz_x, high.dz_x));
 }
 
+// Those of a quad, from nothing.
+fn start_sums(w: Strip, q: u32) -> Column {
+    return Column(statistics(place(w, q)).affine, vec4f(), vec4f());
+}
+
+fn sums_of(c: Column) -> Sums {
+    return Sums(c.sum, c.product);
+}
+
 // Leaves both sums of every column of the thread.
 fn sum_gradients(w: Strip) {
+    for (var k = 0u; k < PAIRS; k++) {
+        push(Columns(start_sums(w, 2u * k), start_sums(w, 2u * k + 1u)));
+    }
     for (var row = w.first_row; row < w.end_row; row += ROWS_A_PART) {
         sum_part(w, row, min(row + ROWS_A_PART, w.end_row));
     }

@@ -134,9 +134,15 @@ impl Geometry {
     }
 
     /// Whether a workgroup may own channels whole, where it has all of their values in one piece.
-    /// In strips, lines and runs no thread waits for another, so what all of them know is for a second dispatch.
+    /// In strips, lines and runs no thread waits for another, so what several of them know is for a second dispatch.
     pub fn can_own(&self, whole: bool) -> bool {
-        whole && !matches!(self.mapping, Mapping::Strips | Mapping::Lines | Mapping::Runs)
+        let has_channels = match self.mapping {
+            Mapping::Rows | Mapping::Columns | Mapping::Tiles => true,
+            // A column each.
+            Mapping::Strips => self.inner == 1 && self.rest == 0,
+            Mapping::Lines | Mapping::Runs => false,
+        };
+        whole && has_channels
     }
 
     /// Channels that are one tile in a kernel, or one invocation's run, or one band.

@@ -146,6 +146,11 @@ impl Kernel {
     #[rustfmt::skip]
     fn strip_files(self) -> &'static [&'static str] {
         match self {
+            Kernel::ForwardFused => wgsl!(
+                "moments", "block_moments", "normalize", "settings", "statistics",
+                "pairs/residual", "pairs/normalize",
+                "strip/columns", "strip/rows", "strip/moments", "strip/normalize", "strip/forward_fused"
+            ),
             Kernel::ForwardMoments => wgsl!(
                 "moments", "block_moments", "partial_moments",
                 "strip/columns", "strip/rows", "strip/moments", "strip/forward_moments"
@@ -153,12 +158,19 @@ impl Kernel {
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
                 "pairs/residual", "pairs/normalize",
-                "strip/columns", "strip/normalize", "strip/forward_normalize"
+                "strip/affine", "strip/columns", "strip/normalize", "strip/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize",
                 "pairs/residual", "pairs/normalize",
-                "strip/columns", "strip/normalize", "strip/inference"
+                "strip/affine", "strip/columns", "strip/normalize", "strip/inference"
+            ),
+            Kernel::BackwardFused => wgsl!(
+                "normalize", "gradient_sums", "gradient_input",
+                "settings", "optimizer", "affine_gradients",
+                "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
+                "strip/columns", "strip/gradients", "strip/rows", "strip/sums", "strip/input",
+                "strip/backward_fused"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
@@ -169,11 +181,11 @@ impl Kernel {
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
-                "strip/columns", "strip/gradients", "strip/input", "strip/backward_input"
+                "strip/corrections", "strip/columns", "strip/gradients", "strip/input",
+                "strip/backward_input"
             ),
-            // A strip's threads wait for no other, and so have no channel whole; the others have no quads.
-            Kernel::ForwardOnChip | Kernel::ForwardFused
-            | Kernel::BackwardOnChip | Kernel::BackwardFused
+            // A strip's threads keep no values; the others have no quads.
+            Kernel::ForwardOnChip | Kernel::BackwardOnChip
             | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
                 self.walk_files()
             }
@@ -207,7 +219,7 @@ impl Kernel {
                 "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
                 "pairs/affine", "pairs/cut", "pairs/corrections", "line/input", "line/backward_input"
             ),
-            // As in strips.
+            // No thread waits for another, so none has a channel whole; the others have no quads.
             Kernel::ForwardOnChip | Kernel::ForwardFused
             | Kernel::BackwardOnChip | Kernel::BackwardFused
             | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
@@ -243,7 +255,7 @@ impl Kernel {
                 "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
                 "pairs/affine", "pairs/cut", "pairs/corrections", "run/input", "run/backward_input"
             ),
-            // As in strips.
+            // As in lines.
             Kernel::ForwardOnChip | Kernel::ForwardFused
             | Kernel::BackwardOnChip | Kernel::BackwardFused
             | Kernel::MergeMoments | Kernel::MergeSums | Kernel::RecordStatistics => {
