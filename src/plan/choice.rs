@@ -28,8 +28,11 @@ const MANY_PAIRS_FROM: u64 = 8;
 pub(crate) const MAX_MISSING: u64 = 16;
 /// Pairs from which on the loop around them is little of the work.
 const ENOUGH_PAIRS: u64 = 4;
-/// Rows from which on a strip is faster than what else there is; its first pivots are of eight of them.
-pub(super) const MIN_STRIP_ROWS: u64 = 16;
+/// Rows from which on a strip is faster than what else there is, if they are only written; one more, if they are summed
+/// first, since so many an invocation of a walk keeps. First pivots are of eight.
+const MIN_STRIP_ROWS: u64 = BLOCK;
+/// The same of lines of whole quads, which a tile loads whole, too.
+const FEWEST_LINES: u64 = 16;
 /// Rows that a strip has at least for each partial result that is merged for a column: merging takes as long as
 /// half a dozen and more.
 pub(super) const ROWS_A_MERGE: u64 = 8;
@@ -341,7 +344,11 @@ impl<'a> Question<'a> {
             return None;
         }
         let reduces = !self.request.is_elementwise();
-        let enough = |rows: &u64| row * rows <= self.limit && outer / rows >= MIN_STRIP_ROWS;
+        let fewest_rows = match inner.is_multiple_of(4) {
+            true => FEWEST_LINES,
+            false => MIN_STRIP_ROWS + reduces as u64,
+        };
+        let enough = |rows: &u64| row * rows <= self.limit && outer / rows >= fewest_rows;
         // Lines are columns, and more of them no longer rows.
         let most = if inner == 1 { ENOUGH_PAIRS * even } else { 1 };
         let strips = (1..=most / fewest).map(|n| n * fewest).filter(enough).filter_map(|rows| {

@@ -2,6 +2,7 @@
 
 use super::adapter::previous_power_of_two;
 use super::choice::{Choice, RUN_CHANNELS};
+use super::rounds::{MAX_ROUNDS, rounds_of_whole_strip};
 use super::{Access, Adapter, BLOCK, Kernel, Mapping, Params, Piece, Request};
 use super::{FLAG_RECORD, row_stride};
 use crate::{Element, Error, Shape};
@@ -138,8 +139,11 @@ impl Geometry {
     pub fn can_own(&self, whole: bool) -> bool {
         let has_channels = match self.mapping {
             Mapping::Rows | Mapping::Columns | Mapping::Tiles => true,
-            // A column each.
-            Mapping::Strips => self.inner == 1 && self.rest == 0,
+            // A column each, which a thread goes over twice.
+            Mapping::Strips => {
+                let rounds = self.outer * rounds_of_whole_strip();
+                self.inner == 1 && self.rest == 0 && rounds <= MAX_ROUNDS
+            }
             Mapping::Lines | Mapping::Runs => false,
         };
         whole && has_channels

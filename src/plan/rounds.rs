@@ -27,6 +27,11 @@ pub(super) fn rounds_of_strip() -> u64 {
     2
 }
 
+/// The same of both walks over it.
+pub(super) fn rounds_of_whole_strip() -> u64 {
+    3
+}
+
 /// Rounds over the lines of some channels in a sample, which `invocations` share, pair by pair: with those around
 /// groups and segments of pairs, and at both ends of a line.
 pub(super) fn rounds_of_lines(channels: u64, inner: u64, invocations: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! Over how many workgroups a channel is split. The constants that measurements decided of that are here.
 
-use super::choice::{MIN_STRIP_ROWS, ROWS_A_MERGE};
+use super::choice::ROWS_A_MERGE;
 use super::geometry::{Geometry, Runs};
 use super::{Adapter, Kernel, Mapping, PARTIAL_ROWS, row_stride};
 
@@ -25,6 +25,8 @@ const MAX_RUN_SUMS: u64 = 64;
 const MIN_ROWS: u64 = 128;
 /// Rows of a strip or tile that is only written, that are as much work as loading what normalises its columns.
 const ROWS_TO_START: u64 = 10;
+/// Such rows of a split, at least.
+const MIN_WRITTEN_ROWS: u64 = 16;
 /// Of rows that are only written, one in so many is what it costs to have strips of the same rows written by several
 /// cores at a time: what each fetches ahead is the other's.
 const SHARED_ROWS: u64 = 8;
@@ -126,7 +128,7 @@ impl Geometry {
         };
         let is_tile = self.mapping(kernel) == Mapping::Tiles;
         let most = match self.elementwise {
-            true => walk / MIN_STRIP_ROWS,
+            true => walk / MIN_WRITTEN_ROWS,
             // Each split finds pivots for itself; and a tile of one is one dispatch.
             false if walk < MIN_ROWS || is_tile && groups >= adapter.enough_workgroups() => 1,
             false => self.most_partials(adapter) / self.partials_a_split() / turns,

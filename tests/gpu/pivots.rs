@@ -88,6 +88,7 @@ pub fn pivots_move() {
         Adapter { is_cpu: true, subgroup, ..adapter }
     }));
     for shape in [
+        Shape::nc(12, 512),
         Shape::nc(16, 512),
         Shape::nc(24, 512),
         Shape::nc(128, 64),

@@ -129,7 +129,7 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!(plan(LARGE, Shape::nc(2_048, 2_000), 0).pairs, 32);
     // Lines, an offset that are not so; and rows that are few.
     assert_eq!(strips(Shape::ncl(64, 60, 9), 0), None);
-    assert_eq!([15, 16].map(|n| strips(Shape::nc(n, 512), 0)), [None, Some((16, 1, 8))]);
+    assert_eq!([8, 9].map(|n| strips(Shape::nc(n, 512), 0)), [None, Some((9, 1, 8))]);
     assert_eq!(strips(Shape::nc(1_000, 64), 16), None);
     // More to merge than there are rows.
     assert_eq!(strips(Shape::ncl(64, 64, 9), 0), None);
@@ -343,13 +343,17 @@ fn columns_of_a_thread_alone_are_walked_over() {
     assert_eq!(training(Shape::nc(1_000, 301)), strips);
     for pass in [Pass::Training, Pass::Backward] {
         assert_eq!([31, 32].map(|n| mapping(pass, Shape::nc(n, 16_384))), [columns, strips]);
-        assert_eq!([15, 16].map(|n| mapping(pass, Shape::nc(n, 65_536))), [columns, strips]);
+        assert_eq!([8, 9].map(|n| mapping(pass, Shape::nc(n, 65_536))), [columns, strips]);
         // Where tensors start in the middle of a pair.
         let offset = Request::new(pass, &[16]);
         let in_the_middle = |n| Plan::new(&LARGE, Shape::nc(n, 65_536), &offset).unwrap().mapping;
         assert_eq!([15, 16].map(in_the_middle), [columns, tiles]);
     }
-    assert_eq!([15, 16].map(|n| mapping(Pass::Inference, Shape::nc(n, 65_536))), [tiles, strips]);
+    let inference = |shape| mapping(Pass::Inference, shape);
+    assert_eq!([7, 8].map(|n| inference(Shape::nc(n, 65_536))), [columns, strips]);
+    // Lines of whole quads are whole in tiles, too.
+    assert_eq!([15, 16].map(|n| inference(Shape::ncl(n, 2_048, 16))), [tiles, strips]);
+    assert_eq!([7, 8].map(|n| inference(Shape::ncl(n, 8_192, 9))), [Mapping::Rows, strips]);
 }
 
 /// Numbers are loaded four channels at a time where each quad is of four neighbours.

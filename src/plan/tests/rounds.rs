@@ -2,11 +2,13 @@
 
 use super::*;
 
-/// As many as lavapipe lets all loops of an invocation have together, less those for pivots. What is counted here are
-/// pairs, blocks and rows, the groups that these are summed in, the rounds in which a loop finds that it has no more
-/// work, and partial results that are merged.
+/// As many as lavapipe lets all loops of an invocation have together, less those for pivots, which are counted of strips
+/// alone. What is counted here are pairs, blocks and rows, the groups that these are summed in, the rounds in which a
+/// loop finds that it has no more work, and partial results that are merged.
 #[test]
 fn no_invocation_loops_for_too_long() {
+    // Of each part of a strip, over all quads of a thread.
+    let pivots = |plan: &Plan, rows: u64| plan.pairs as u64 * 6 * (rows.div_ceil(512) + 6);
     let rounds = |plan: &Plan, step: &Step| {
         let p = step.params;
         let units = (p.units as u64).div_ceil(p.splits as u64);
@@ -19,7 +21,7 @@ fn no_invocation_loops_for_too_long() {
                 let quads = (p.group as u64 * p.inner as u64).div_ceil(4 * plan.workgroup as u64);
                 twice * (units * (quads + 2) + units.div_ceil(8) * (quads + 2))
             }
-            (Mapping::Strips, _) => units + units.div_ceil(16) * 2,
+            (Mapping::Strips, _) => twice * (units + units.div_ceil(16) * 2) + pivots(plan, units),
             (Mapping::Lines, Kernel::ForwardMoments) => units * line(pairs(2)),
             (Mapping::Lines, _) => units * p.group as u64 * line(pairs(plan.workgroup)),
             (Mapping::Runs, Kernel::BackwardInput) => units * line(8 * pairs(plan.workgroup)),
