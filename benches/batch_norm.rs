@@ -14,12 +14,14 @@ use wgpu_batchnorm::plan::Adapter;
 use wgpu_batchnorm::{Context, ContextOptions, Element};
 
 const HELP: &str = "\
-cargo bench -- [--quick | --growth] [--element TYPE] [--csv FILE] [--adapter NAME]
-               [--lowest-limits] [--no-cpu] [FILTER ...]
+cargo bench -- [--quick | --growth | --shape SHAPE ...] [--element TYPE] [--csv FILE]
+               [--adapter NAME] [--lowest-limits] [--no-cpu] [FILTER ...]
 
   --quick         a few shapes, under a minute on two cores
   --growth        batches of the same maps from 2^20 to 2^28 values, all timed in turn; takes
                   16 GiB of memory
+  --shape SHAPE   this one, instead of those of the benchmark, such as: first:31x255x25,
+                  last:8x48x196 or dense:128x1000; may be repeated
   --element TYPE  f32 (if none is named), f16 or bf16, without the CPU baseline, which is f32
   --csv FILE      write the rows as CSV, too
   --adapter NAME  the first adapter whose name contains NAME
@@ -70,6 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let with_cpu = options.cpu && options.element == Element::F32;
 
+    let grows = options.set == Set::Growth;
     let cases = options.set.cases();
     let is_wanted = |case: &Case, op: Op| {
         let name = format!("{} {}", case.name(), op.name());
@@ -96,7 +99,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     bar.finish_and_clear();
     print_table(&rows);
-    if options.set == Set::Growth {
+    if grows {
         print_growth(&rows);
     }
     if let Some(path) = &options.csv {
@@ -116,6 +119,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
         cpu: true,
         filters: Vec::new(),
     };
+    let mut named = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
@@ -124,6 +128,7 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
             }
             Long("quick") => options.set = Set::Quick,
             Long("growth") => options.set = Set::Growth,
+            Long("shape") => named.push(parser.value()?.parse::<Case>()?),
             Long("element") => {
                 let name = parser.value()?.string()?;
                 options.element = support::element::named(&name)
@@ -142,6 +147,11 @@ fn parse() -> Result<Option<Options>, lexopt::Error> {
             Value(filter) => options.filters.push(filter.string()?),
             _ => return Err(arg.unexpected()),
         }
+    }
+    match (named.is_empty(), &options.set) {
+        (true, _) => {}
+        (false, Set::All) => options.set = Set::Named(named),
+        (false, _) => return Err("--shape goes with neither --quick nor --growth".into()),
     }
     Ok(Some(options))
 }

@@ -1,5 +1,7 @@
-//! The shapes that are timed: every batch norm of ResNet-50, and dense layers; or a batch that grows.
+//! The shapes that are timed: every batch norm of ResNet-50, and dense layers; or a batch that grows; or those that were
+//! named.
 
+use std::str::FromStr;
 use wgpu_batchnorm::Shape;
 
 /// Channels and side length of the feature maps of ResNet-50 at 224 × 224 pixels.
@@ -22,16 +24,18 @@ const DENSE: [(u32, u32); 3] = [(32, 64), (65_536, 64), (1_024, 4_096)];
 const GROWTH: ([u32; 5], u32, u32) = ([4, 16, 64, 256, 1024], 64, 64);
 
 /// Which shapes.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(PartialEq)]
 pub enum Set {
     All,
     /// Without batch 64 and what takes long.
     Quick,
     /// What a value costs as tensors grow.
     Growth,
+    Named(Vec<Case>),
 }
 
 /// A shape and how to name it.
+#[derive(PartialEq)]
 pub struct Case {
     pub layout: &'static str,
     pub n: u32,
@@ -43,6 +47,36 @@ pub struct Case {
 impl Case {
     pub fn name(&self) -> String {
         format!("{} {}x{}x{}", self.layout, self.n, self.c, self.inner)
+    }
+}
+
+impl FromStr for Case {
+    type Err = String;
+
+    /// `first:NxCxINNER`, `last:NxCxINNER` or `dense:NxC`.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let expected = || {
+            format!(
+                "--shape is first:NxCxINNER, last:NxCxINNER or dense:NxC, of one value and more, not {name:?}"
+            )
+        };
+        let (layout, extents) = name.split_once(':').ok_or_else(expected)?;
+        let extents: Result<Vec<u32>, _> = extents.split('x').map(str::parse).collect();
+        let extents = extents.map_err(|_| expected())?;
+        let (layout, n, c, inner) = match (layout, extents.as_slice()) {
+            ("first", &[n, c, inner]) => ("first", n, c, inner),
+            ("last", &[n, c, inner]) => ("last", n, c, inner),
+            ("dense", &[n, c]) => ("dense", n, c, 1),
+            _ => return Err(expected()),
+        };
+        let shape = match layout {
+            "last" => Shape::channels_last(n as u64 * inner as u64, c),
+            _ => Shape::channels_first(n as u64, c, inner as u64),
+        };
+        match (n as u64 * inner as u64).checked_mul(c as u64) {
+            Some(1..) => Ok(Case { layout, n, c, inner, shape }),
+            _ => Err(expected()),
+        }
     }
 }
 
@@ -61,6 +95,7 @@ impl Set {
                 let (first, last) = all.into_iter().map(|[first, last]| (first, last)).unzip();
                 vec![first, last]
             }
+            Set::Named(cases) => one_by_one(cases),
         }
     }
 }
