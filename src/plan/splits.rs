@@ -111,8 +111,9 @@ impl Geometry {
     /// As many, from `fewest` on, as leave the core that has most the least to do. Where values are only written, a
     /// workgroup loads what normalises its columns, and goes through its rows once: slower unless each core has rows of
     /// its own, which it has where splits are a multiple of cores, since strips of a split are neighbours and a core
-    /// takes a range of workgroups. Else it goes through its rows twice, in two dispatches, and merges all partials of
-    /// its columns, each as much work as a few rows, so that n splits together have n² times the work of one to merge.
+    /// takes a range of workgroups. Else it goes through its rows twice, and, unless it owns its channels whole, merges
+    /// all partials of its columns, each as much work as a few rows, so that n splits together have n² times the work
+    /// of one to merge.
     fn swept_splits(&self, adapter: &Adapter, kernel: Kernel, walks: &Walks, fewest: u64) -> u64 {
         let Walks { across, owned, walk, turns, .. } = *walks;
         let groups = across.div_ceil(owned).max(1);
@@ -122,6 +123,7 @@ impl Geometry {
             let of_workgroup = match self.elementwise {
                 true if groups == 1 || splits.is_multiple_of(cores) => rows + ROWS_TO_START,
                 true => rows + rows / SHARED_ROWS + ROWS_TO_START,
+                false if splits * turns == 1 && self.can_own(true) => 2 * rows,
                 false => 2 * rows + ROWS_A_MERGE * self.merges * splits * turns,
             };
             (groups * splits).div_ceil(cores) * of_workgroup

@@ -122,6 +122,10 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(131, 64),
         Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
+        // Of a channel each, which are one dispatch, of few rows; and three side by side, of shared rows.
+        Shape::nc(9, 512),
+        Shape::nc(17, 1_600),
+        Shape::nc(200, 2_568),
         // Of rows of which some threads lack the last pair, or the last few: one row, one in several strips, six rows
         // as one, and lines of all channels.
         Shape::nc(67, 1_000),
@@ -166,8 +170,9 @@ pub fn shapes() -> Vec<Shape> {
 }
 
 /// A shape for each way that a tensor is walked.
-pub const SOME: [Shape; 15] = [
+pub const SOME: [Shape; 16] = [
     Shape::nc(33, 20),
+    Shape::nc(20, 264),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),

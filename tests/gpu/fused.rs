@@ -11,7 +11,7 @@ use wgpu_batchnorm::{
     wgpu,
 };
 
-const SHAPES: [Shape; 16] = [
+const SHAPES: [Shape; 17] = [
     Shape::ncl(2, 5, 31),
     Shape::ncl(4, 6, 49),
     Shape::ncl(2, 2, 3_001),
@@ -32,6 +32,8 @@ const SHAPES: [Shape; 16] = [
     // Lines that end anywhere; rows of which some threads have no last pair.
     Shape::ncl(16, 8, 1_003),
     Shape::nc(330, 24),
+    // A strip of whole channels.
+    Shape::nc(20, 256),
 ];
 
 fn adapters(context: &Context) -> [Adapter; 3] {
@@ -70,7 +72,7 @@ fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
                 }
             }
         }
-        assert_eq!(layers.len(), 16, "all of them: {seen:?}");
+        assert_eq!(layers.len(), 17, "all of them: {seen:?}");
         layers
     })
 }

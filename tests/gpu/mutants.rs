@@ -543,6 +543,9 @@ fn strips() -> Vec<Planned> {
         // Of which some threads have no last pair, or not the last two.
         planned(NarrowStrips, 0, Shape::nc(67, 1_056)),
         planned(Tiles, 0, Shape::nc(67, 1_000)),
+        // Side by side, of shared rows; and of a few whole channels.
+        planned(NarrowStrips, 0, Shape::nc(200, 840)),
+        (Tiles, Case { momentum: Momentum::Cumulative, ..Case::new(Shape::nc(12, 264)) }),
         planned(TilePieces, 0, Shape::channels_last(990, 24)),
         // Of which some short rows are left over.
         planned(Tiles, 0, Shape::channels_last(2_861, 7)),

@@ -144,6 +144,31 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!((narrow.mapping, narrow.pieces[0].inner), (Mapping::Strips, 2));
 }
 
+/// Where a strip's columns are a channel each, and strips are enough for all cores, nothing is left to merge.
+#[test]
+fn strips_of_whole_channels_are_one_dispatch() {
+    let adapter = Adapter { max_binding: 1 << 30, ..LAVAPIPE };
+    for pass in [Pass::Training, Pass::Backward] {
+        let path = |shape, in_parts| {
+            let request = Request { in_parts, ..Request::new(pass, &[]) };
+            let plan = Plan::new(&adapter, shape, &request).unwrap();
+            assert_eq!(plan.mapping, Mapping::Strips);
+            assert_eq!(plan.slots == 0, plan.path != Path::Split);
+            (plan.path, plan.steps.len())
+        };
+        let (fused, split) = ((Path::Fused, 1), (Path::Split, 2));
+        assert_eq!(path(Shape::nc(1_000, 8_192), false), fused);
+        assert_eq!(path(Shape::nc(100, 2_000), false), fused);
+        assert_eq!(path(Shape::nc(1_000, 8_192), true), split);
+        // Rows that two cores share; several that are one; lines.
+        assert_eq!(path(Shape::nc(1_000, 2_048), false), split);
+        assert_eq!(path(Shape::nc(252, 64), false), split);
+        assert_eq!(path(Shape::ncl(72, 64, 9), false), split);
+        // As many as an invocation may go over twice.
+        assert_eq!([18_333, 18_334].map(|n| path(Shape::nc(n, 8_192), false)), [fused, split]);
+    }
+}
+
 /// Two pairs and more for each thread of a workgroup, of a channel each; whole pairs of a sample; bands
 /// enough to be busy.
 #[test]
