@@ -172,7 +172,7 @@ pub fn shapes() -> Vec<Shape> {
 /// A shape for each way that a tensor is walked.
 pub const SOME: [Shape; 16] = [
     Shape::nc(33, 20),
-    Shape::nc(20, 264),
+    Shape::nc(40, 264),
     Shape::ncl(4, 6, 49),
     Shape::ncl(6, 5, 64),
     Shape::channels_last(500, 12),

@@ -72,7 +72,7 @@ fn layers(context: &Context) -> &'static [(BatchNorm, Shape)] {
                 }
             }
         }
-        assert_eq!(layers.len(), 17, "all of them: {seen:?}");
+        assert_eq!(layers.len(), 18, "all of them: {seen:?}");
         layers
     })
 }
