@@ -81,7 +81,7 @@ pub enum Access {
 pub enum Path {
     /// Yes, and its threads keep their values: one dispatch, which reads its input once.
     OnChip,
-    /// Yes: one dispatch, which reads its input twice, the second time from the caches.
+    /// Yes: one dispatch, which reads its input twice, the second time from the caches, as far as it is there.
     Fused,
     /// No: one dispatch for partial results, one that merges them and writes.
     Split,

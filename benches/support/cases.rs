@@ -1,5 +1,5 @@
-//! The shapes that are timed: every batch norm of ResNet-50, and dense layers; or a batch that grows; or those that were
-//! named.
+//! The shapes that are timed: every batch norm of ResNet-50, and dense layers; or a batch that grows; or those that
+//! were named.
 
 use std::str::FromStr;
 use wgpu_batchnorm::Shape;
@@ -57,7 +57,7 @@ impl FromStr for Case {
     fn from_str(name: &str) -> Result<Self, String> {
         let expected = || {
             format!(
-                "--shape is first:NxCxINNER, last:NxCxINNER or dense:NxC, of one value and more, not {name:?}"
+                "a shape is first:NxCxINNER, last:NxCxINNER or dense:NxC, of one value and more, not {name:?}"
             )
         };
         let (layout, extents) = name.split_once(':').ok_or_else(expected)?;

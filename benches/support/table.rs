@@ -91,7 +91,7 @@ pub fn print_table(rows: &[Timed]) {
         "GB/s",
         "ceiling",
         "fraction",
-        "/least",
+        "/floor",
         "cpu ms"
     );
     for r in rows {
@@ -117,10 +117,7 @@ pub fn print_table(rows: &[Timed]) {
         );
     }
     if let Some(r) = rows.first() {
-        println!(
-            "least is the ceiling and an empty dispatch, which took {:.3} ms here",
-            r.empty_ms
-        );
+        println!("/floor: over the ceiling and an empty dispatch, of about {:.3} ms", r.empty_ms);
     }
 }
 

@@ -3,8 +3,8 @@
 // Reads: x, dy, partials, saved or running statistics. Writes: dx, but for frozen statistics,
 // where the first dispatch has written it; for the first split dgamma and dbeta.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, gradient_sums.wgsl,
-// partial_sums.wgsl, gradient_input.wgsl, affine_gradients.wgsl, strip/columns.wgsl, strip/gradients.wgsl,
-// strip/input.wgsl.
+// partial_sums.wgsl, gradient_input.wgsl, affine_gradients.wgsl, strip/corrections.wgsl, strip/columns.wgsl,
+// strip/gradients.wgsl, strip/input.wgsl.
 
 // Merges a quad's partials, and records what follows.
 fn corrected_by(w: Strip, q: u32) -> Column {

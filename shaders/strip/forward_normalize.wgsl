@@ -2,7 +2,7 @@
 // A workgroup owns: a strip. Second of two dispatches.
 // Reads: x, partials, gamma, beta. Writes: y; for the first split also saved and running statistics.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, moments.wgsl,
-// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/columns.wgsl,
+// partial_moments.wgsl, statistics.wgsl, normalize.wgsl, strip/affine.wgsl, strip/columns.wgsl,
 // strip/normalize.wgsl.
 
 // Merges a quad's partials, and records what follows.

@@ -1,7 +1,7 @@
 // Formula: y = γ·(x − running mean)/√(running variance + ε) + β (normalize.wgsl)
 // A workgroup owns: a strip. Reads: x, gamma, beta, running statistics. Writes: y.
 // Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, normalize.wgsl,
-// strip/columns.wgsl, strip/normalize.wgsl.
+// strip/affine.wgsl, strip/columns.wgsl, strip/normalize.wgsl.
 
 @compute @workgroup_size(WORKGROUP)
 fn inference(

@@ -1,8 +1,8 @@
 // Formula: Σdz and Σdz·(x − mean) of a strip's columns (../gradient_sums.wgsl), in parts of rows. Through
 // frozen statistics, which are constants, also dx and dresidual on the way.
-// A workgroup owns: a strip. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, strip/gradients.wgsl and
-// what it needs, strip/rows.wgsl.
+// A workgroup owns: a strip. Reads: x, dy, residual, saved or running statistics. Writes: frozen, dx and dresidual.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, a file of channels, strip/columns.wgsl, strip/gradients.wgsl
+// and what it needs, strip/rows.wgsl.
 
 struct Column {
     affine: Affine,
@@ -13,7 +13,7 @@ struct Column {
 // Gradients of the pair `k`, and their products with x − mean.
 fn terms(w: Strip, i: u32, k: u32) -> PairSums {
     let g = gradient_of(i, k);
-    if is_there(w, k) {
+    if FROZEN && is_there(w, k) {
         store_frozen(i, g, columns[2u * k].affine, columns[2u * k + 1u].affine);
     }
     let low = sums_of_one(Gradient(g.dz.low, g.deviation.low), columns[2u * k].affine);

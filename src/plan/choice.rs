@@ -21,8 +21,8 @@ pub(crate) use tiles::MAX_QUADS;
 const TIMES_BY_VALUE: u64 = 3;
 /// Strips are worth compiling for tensors that are so many times smaller, where walks are such.
 const SMALLER_BY_VALUE: u64 = 4;
-/// Strips and tiles are worth compiling only for tensors that are so many times larger, where a walk takes one dispatch,
-/// in which no thread waits for another.
+/// Strips and tiles are worth compiling only for tensors that are so many times larger, where no thread of a walk waits
+/// for another, either.
 const LARGER_ALONE: u64 = 2;
 /// Rows from which on that does not hold of gradients in strips: walks read x and dy twice.
 const MANY_ROWS_ALONE: u64 = 64;

@@ -142,7 +142,7 @@ impl Geometry {
             // A column each, which a thread goes over twice.
             Mapping::Strips => {
                 let rounds = self.outer * rounds_of_whole_strip();
-                self.inner == 1 && self.rest == 0 && rounds <= MAX_ROUNDS
+                self.inner == 1 && rounds <= MAX_ROUNDS
             }
             Mapping::Lines | Mapping::Runs => false,
         };

@@ -73,7 +73,8 @@ impl Geometry {
         units.div_ceil((MAX_ROUNDS / self.rounds_a_unit(adapter, kernel)).max(1))
     }
 
-    /// Rounds over a unit of a split: over both walks of it, where one dispatch may have both.
+    /// Rounds over a unit of a split: over both walks of it, where one dispatch may have both, but for strips, which
+    /// may only where [`Geometry::can_own`] finds rounds enough.
     pub fn rounds_a_unit(&self, adapter: &Adapter, kernel: Kernel) -> u64 {
         let workgroup = adapter.full_workgroup() as u64;
         let group = self.group(kernel);

@@ -123,6 +123,7 @@ impl Geometry {
             let of_workgroup = match self.elementwise {
                 true if groups == 1 || splits.is_multiple_of(cores) => rows + ROWS_TO_START,
                 true => rows + rows / SHARED_ROWS + ROWS_TO_START,
+                // But for parts, which leave one all the same.
                 false if splits * turns == 1 && self.can_own(true) => 2 * rows,
                 false => 2 * rows + ROWS_A_MERGE * self.merges * splits * turns,
             };

@@ -122,7 +122,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::nc(131, 64),
         Shape::channels_last(1_056, 24),
         Shape::channels_last(2_200, 256),
-        // Of a channel each, which are one dispatch, of few rows; and three side by side, of shared rows.
+        // Of a channel each, which are one dispatch, of few rows; and two or three side by side, of shared rows.
         Shape::nc(9, 512),
         Shape::nc(17, 1_600),
         Shape::nc(200, 2_568),

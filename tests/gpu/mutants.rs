@@ -488,6 +488,7 @@ fn renormalized() -> Vec<Planned> {
         of(Software, Shape::ncl(4, 9, 52)),
         of(Tiles, Shape::ncl(16, 12, 49)),
         of(Tiles, Shape::ncl(24, 3, 1_024)),
+        of(Tiles, Shape::nc(12, 264)),
         of(Gpu, Shape::ncl(3, 9, 20_001)),
         of(Software, Shape::channels_last(333, 7)),
         of(Software, Shape::channels_last(333, 8)),
@@ -544,7 +545,7 @@ fn strips() -> Vec<Planned> {
         planned(NarrowStrips, 0, Shape::nc(67, 1_056)),
         planned(Tiles, 0, Shape::nc(67, 1_000)),
         // Side by side, of shared rows; and of a few whole channels.
-        planned(NarrowStrips, 0, Shape::nc(200, 840)),
+        planned(NarrowStrips, 0, Shape::nc(200, 1_056)),
         (Tiles, Case { momentum: Momentum::Cumulative, ..Case::new(Shape::nc(12, 264)) }),
         planned(TilePieces, 0, Shape::channels_last(990, 24)),
         // Of which some short rows are left over.

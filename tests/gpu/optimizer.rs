@@ -101,9 +101,10 @@ fn new_layers(context: &Context) -> Vec<(BatchNorm, Shape)> {
     for (mapping, its_paths) in [
         (Mapping::Rows, &[Path::OnChip, Path::Fused, Path::Split][..]),
         (Mapping::Columns, &[Path::OnChip, Path::Fused, Path::Split]),
-        // A tile is kept by nothing but the caches; a thread that waits for no other owns no channel.
+        // A tile is kept by nothing but the caches; of threads that wait for no other only those of strips may own a
+        // channel.
         (Mapping::Tiles, &[Path::Fused, Path::Split]),
-        (Mapping::Strips, &[Path::Split]),
+        (Mapping::Strips, &[Path::Fused, Path::Split]),
         (Mapping::Lines, &[Path::Split]),
         (Mapping::Runs, &[Path::Split]),
     ] {

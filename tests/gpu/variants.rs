@@ -44,8 +44,21 @@ fn cases_agree_in_tiles() {
             tiles_from: 0,
             ..adapter
         });
-        layers.check_all(&[plain_cases(), fused_cases(29)].concat());
+        layers.check_all(&[plain_cases(), fused_cases(29), whole_channels()].concat());
     }
+}
+
+/// A strip of whole channels, and what one feature in 29 leaves out of it.
+fn whole_channels() -> Vec<Case> {
+    let case = Case::new(Shape::nc(40, 264));
+    let of = |descriptor| Case { descriptor, ..case.clone() };
+    let plain = BatchNormDescriptor::default;
+    vec![
+        of(BatchNormDescriptor { renormalize: true, ..plain() }),
+        of(BatchNormDescriptor { element: Element::F16, ..plain() }),
+        of(BatchNormDescriptor { element: Element::BF16, ..plain() }),
+        Case { in_place: true, ..case.clone() },
+    ]
 }
 
 /// Those where memory is seen in order, as they are planned for more cores than four.
@@ -186,6 +199,7 @@ fn grids_of_two_dimensions_agree() {
         (Mapping::Lines, Shape::ncl(1, 2_008, 1_003), 45),
         (Mapping::Runs, Shape::ncl(8, 1_040, 49), 16),
         (Mapping::Strips, Shape::channels_last(3_000, 50), 2),
+        (Mapping::Strips, Shape::nc(20, 10_000), 4),
         (Mapping::Tiles, Shape::ncl(17, 3_001, 9), 16),
     ];
     for (mapping, shape, most) in cases {

@@ -144,11 +144,11 @@ fn strips_are_for_rows_of_whole_pairs() {
     assert_eq!((narrow.mapping, narrow.pieces[0].inner), (Mapping::Strips, 2));
 }
 
-/// Where a strip's columns are a channel each, and strips are enough for all cores, nothing is left to merge.
+/// Where a strip's columns are a channel each, and rows are not split, nothing is left to merge.
 #[test]
 fn strips_of_whole_channels_are_one_dispatch() {
     let adapter = Adapter { max_binding: 1 << 30, ..LAVAPIPE };
-    for pass in [Pass::Training, Pass::Backward] {
+    for pass in [Pass::Training, Pass::Backward, Pass::BackwardFrozen] {
         let path = |shape, in_parts| {
             let request = Request { in_parts, ..Request::new(pass, &[]) };
             let plan = Plan::new(&adapter, shape, &request).unwrap();
