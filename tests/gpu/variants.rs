@@ -199,7 +199,7 @@ fn grids_of_two_dimensions_agree() {
         (Mapping::Lines, Shape::ncl(1, 2_008, 1_003), 45),
         (Mapping::Runs, Shape::ncl(8, 1_040, 49), 16),
         (Mapping::Strips, Shape::channels_last(3_000, 50), 2),
-        (Mapping::Strips, Shape::nc(20, 10_000), 4),
+        (Mapping::Strips, Shape::nc(60, 10_000), 4),
         (Mapping::Tiles, Shape::ncl(17, 3_001, 9), 16),
     ];
     for (mapping, shape, most) in cases {
