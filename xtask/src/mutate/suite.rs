@@ -157,6 +157,11 @@ impl Suite {
         if !originals.contains_key(&mutant.file) {
             write(&marked(&original))?;
             let modules = self.modules(folder).ok_or("the shaders are not valid as they are")?;
+            if modules == "none" {
+                // No mutant could be told from the original.
+                let file = &mutant.file;
+                return Err(format!("{file}.wgsl is in none of `variants` of src/shader/tests.rs"));
+            }
             originals.insert(mutant.file.clone(), modules);
         }
         let unchanged = originals[&mutant.file].clone();
