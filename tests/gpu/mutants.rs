@@ -638,10 +638,10 @@ fn of_halves(cases: Vec<Planned>) -> Vec<Planned> {
     cases.into_iter().flat_map(of).collect()
 }
 
-/// Split, so that what is written beyond one split is another's.
+/// Split, so that what is written beyond one split is another's; and side by side, of whole channels.
 fn strip_grids() -> Vec<Planned> {
-    let case = Case { in_place: true, ..Case::new(Shape::channels_last(3_000, 50)) };
-    vec![(SplitGrids, case)]
+    let of = |shape| (SplitGrids, Case { in_place: true, ..Case::new(shape) });
+    vec![of(Shape::channels_last(3_000, 50)), of(Shape::nc(40, 8_200))]
 }
 
 fn line_grids() -> Vec<Planned> {
