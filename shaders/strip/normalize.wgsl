@@ -1,7 +1,7 @@
 // Formula: y over a strip (../normalize.wgsl).
 // A workgroup owns: a strip. Reads: x, residual. Writes: y.
-// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, `affine_of` a
-// column, pairs/normalize.wgsl and what it needs.
+// Needs: params.wgsl, tensor/pairs.wgsl, strip/map.wgsl, strip/columns.wgsl, `affine_of` a column,
+// pairs/normalize.wgsl and what it needs.
 
 // A pair is stored before the next is loaded, so that less has to be kept.
 fn normalize(w: Strip) {
