@@ -6,8 +6,9 @@
 // Reads and writes: the per-channel rows of state and work, for its channels.
 // Needs: params.wgsl, tensor/pairs.wgsl and pairs/place.wgsl. A line, the values of a channel in a sample, has two
 // pairs for each thread; samples are multiples of a pair. With HALVES a line is a multiple of a quad, and may start or
-// end in the middle of a pair: that of an odd channel starts there. With CUT it may start and end anywhere; then bands
-// that threads share are multiples of eight channels, but for the last, and so of a pair.
+// end in the middle of a pair: that of an odd channel starts there. With CUT it may start and end anywhere. Bands that
+// threads share start and end with a pair: of HALVES they are multiples of two channels, and of eight with CUT, but for
+// the last.
 //
 // For adapters that are cores with caches. Eight threads that read a line each are as many streams as a core
 // follows; that read one of x and one of dy each, or write one, are more. Loops end at their end, which here
@@ -107,25 +108,4 @@ fn within(start: u32, i: u32, v: Pair) -> Pair {
         select(vec4f(), v.low, i >= start),
         select(vec4f(), v.high, i + 4u < start + local.inner),
     );
-}
-
-// What threads write side by side: two lines, one after the other, or a band's last. The first starts with
-// a pair.
-struct Lines {
-    first: u32,
-    second: u32,    // where that starts
-    end: u32,
-}
-
-// Of a sample, from channel `k` of the band on.
-fn lines(b: Band, sample: u32, k: u32) -> Lines {
-    let first = line(sample, b.channel + k);
-    let end = first + min(2u, channels_of(b) - k) * local.inner;
-    return Lines(first, first + local.inner, end);
-}
-
-// Whether the halves of a pair are of the second line.
-fn is_second(l: Lines, i: u32) -> vec2<bool> {
-    let low = i >= l.second;
-    return vec2<bool>(low, select(low, i + 4u >= l.second, HALVES));
 }

@@ -1,42 +1,44 @@
 // Formula: y over a band (../normalize.wgsl).
 // A workgroup owns: a band. Reads: x, residual. Writes: y.
-// Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl, pairs/affine.wgsl, pairs/cut.wgsl, pairs/normalize.wgsl and
+// Needs: params.wgsl, tensor/pairs.wgsl, line/rounds.wgsl, pairs/affine.wgsl, pairs/cut.wgsl, pairs/normalize.wgsl and
 // what it needs.
 
-// Of channels `k` and `k + 1` of the band.
-fn normalize_lines(l: Lines, k: u32, thread: u32) {
+// In the rounds of channels `k` and `k + 1`: one loop, which short lines end less often.
+fn normalize_rounds(b: Band, sample: u32, k: u32, thread: u32) {
     let first = affines[k];
     let second = affines[k + 1u];
-    var i = l.first + 8u * thread;
+    let start = first_of_rounds(b, sample, k);
+    let middle = start + elements_of_rounds();
+    let gap = first_of_rounds(b, sample, k + 1u) - middle;
+    let end = select(middle, middle + elements_of_rounds(), k + 1u < channels_of(b));
+    var i = start + 8u * thread;
     loop {
-        let halves = is_second(l, i);
-        let low = select(first, second, halves.x);
-        let high = select(first, second, halves.y);
-        store_y(i, normalized_pair(load_x(i), residual_of(i), spread(low), spread(high)));
-        i += pair_step();
-        if i >= l.end {
-            break;
-        }
-    }
-}
-
-// Of channel `k`, what starts in its line, with what the last pair has of the next, which one thread has.
-fn normalize_line(start: u32, k: u32, thread: u32) {
-    let a = spread(affines[k]);
-    let end = pair_of(start + local.inner);
-    var i = pair_from(start) + 8u * thread;
-    loop {
-        store_y(i, normalized_pair(load_x(i), residual_of(i), a, a));
+        let is_second = i >= middle;
+        let at = i + select(0u, gap, is_second);
+        let a = spread(select(first, second, is_second));
+        store_y(at, normalized_pair(load_x(at), residual_of(at), a, a));
         i += pair_step();
         if i >= end {
             break;
         }
     }
-    if i == end && i < start + local.inner {
-        let next = spread(affines[k + 1u]);
-        let low = chosen(next, a, is_within(start, i));
-        let high = chosen(next, a, is_within(start, i + 4u));
-        store_y(i, normalized_pair(load_x(i), residual_of(i), low, high));
+}
+
+fn normalize_seams(b: Band, sample: u32, thread: u32) {
+    var i = 0u;
+    loop {
+        let p = seam_pair(b, sample, i + thread);
+        if p.exists {
+            let a = spread(affines[p.k]);
+            let next = spread(affines[p.k + 1u]);
+            let low = chosen(next, a, is_within(p.start, p.at));
+            let high = chosen(next, a, is_within(p.start, p.at + 4u));
+            store_y(p.at, normalized_pair(load_x(p.at), residual_of(p.at), low, high));
+        }
+        i += WORKGROUP;
+        if i >= pairs_of_seams(b) {
+            break;
+        }
     }
 }
 
@@ -44,15 +46,12 @@ fn normalize(b: Band, thread: u32) {
     for (var n = b.first_sample; n < b.end_sample; n++) {
         var k = 0u;
         loop {
-            if CUT {
-                normalize_line(line(n, b.channel + k), k, thread);
-            } else {
-                normalize_lines(lines(b, n, k), k, thread);
-            }
-            k += select(2u, 1u, CUT);
+            normalize_rounds(b, n, k, thread);
+            k += 2u;
             if k >= channels_of(b) {
                 break;
             }
         }
+        normalize_seams(b, n, thread);
     }
 }

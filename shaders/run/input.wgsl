@@ -37,18 +37,57 @@ fn differentiate_pair(sample: u32, i: u32) {
     store_gradients(sample + i, gradient_of_pair(v, low.affine, high.affine), low, high);
 }
 
+// Of the run, in which threads have a pair each.
+fn elements_of_rounds() -> u32 {
+    return SHARED_CHANNELS * local.inner / pair_step() * pair_step();
+}
+
+fn differentiate_rounds(sample: u32, thread: u32) {
+    var i = 8u * thread;
+    loop {
+        differentiate_pair(sample, i);
+        i += pair_step();
+        if i >= elements_of_rounds() {
+            break;
+        }
+    }
+}
+
+// What no round has: fewer pairs than there are threads.
+fn has_rest() -> bool {
+    return elements_of_rounds() < SHARED_CHANNELS * local.inner;
+}
+
+fn differentiate_rest(sample: u32) {
+    var i = elements_of_rounds();
+    loop {
+        differentiate_pair(sample, i);
+        i += 8u;
+        if i >= SHARED_CHANNELS * local.inner {
+            break;
+        }
+    }
+}
+
 // Threads write side by side: x, dy and dx of eight threads, each of a run of its own, are more streams than a
-// core follows.
+// core follows. The rest of a sample is one thread's, that of the next another's.
 fn differentiate(r: Run, thread: u32) {
-    for (var n = r.first_sample; n < r.end_sample; n++) {
-        let sample = line(r, n, 0u).start;
-        var i = 8u * thread;
+    var n = r.first_sample;
+    loop {
+        let own = n + thread;
+        let end = min(n + WORKGROUP, r.end_sample);
         loop {
-            differentiate_pair(sample, i);
-            i += 8u * WORKGROUP;
-            if i >= SHARED_CHANNELS * local.inner {
+            differentiate_rounds(line(r, n, 0u).start, thread);
+            n++;
+            if n >= end {
                 break;
             }
+        }
+        if has_rest() && own < end {
+            differentiate_rest(line(r, own, 0u).start);
+        }
+        if n >= r.end_sample {
+            break;
         }
     }
 }

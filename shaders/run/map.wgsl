@@ -53,6 +53,11 @@ fn shared_run(workgroup: u32) -> Run {
     return run(workgroup, SHARED_CHANNELS);
 }
 
+// From a pair of a thread to its next, in elements, where all threads go side by side.
+fn pair_step() -> u32 {
+    return 8u * WORKGROUP;
+}
+
 // The last workgroup may have threads, and a grid of two dimensions workgroups, beyond the last run.
 fn exists(r: Run) -> bool {
     return r.split < params.splits;

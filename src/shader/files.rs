@@ -202,22 +202,22 @@ impl Kernel {
             Kernel::ForwardNormalize => wgsl!(
                 "moments", "partial_moments", "normalize", "settings", "statistics",
                 "pairs/residual", "pairs/normalize",
-                "pairs/affine", "pairs/cut", "line/normalize", "line/forward_normalize"
+                "pairs/affine", "pairs/cut", "line/rounds", "line/normalize", "line/forward_normalize"
             ),
             Kernel::Inference => wgsl!(
                 "normalize", "pairs/residual", "pairs/normalize",
-                "pairs/affine", "pairs/cut", "line/normalize", "line/inference"
+                "pairs/affine", "pairs/cut", "line/rounds", "line/normalize", "line/inference"
             ),
             Kernel::BackwardSums => wgsl!(
                 "normalize", "gradient_sums", "partial_sums",
                 "pairs/residual", "pairs/gradient_sums",
-                "pairs/affine", "pairs/channel_sums", "line/sums", "line/backward_sums"
+                "pairs/affine", "pairs/cut", "pairs/channel_sums", "line/rounds", "line/sums", "line/backward_sums"
             ),
             Kernel::BackwardInput => wgsl!(
                 "normalize", "gradient_sums", "partial_sums", "gradient_input",
                 "settings", "optimizer", "affine_gradients",
                 "pairs/residual", "pairs/gradient_sums", "pairs/gradient_input",
-                "pairs/affine", "pairs/cut", "pairs/corrections", "line/input", "line/backward_input"
+                "pairs/affine", "pairs/cut", "pairs/corrections", "line/rounds", "line/input", "line/backward_input"
             ),
             // No thread waits for another, so none has a channel whole; the others have no quads.
             Kernel::ForwardOnChip | Kernel::ForwardFused

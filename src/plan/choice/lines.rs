@@ -27,8 +27,7 @@ const RUN_VALUES: u64 = 1 << 11;
 const RUN_SAMPLES: u64 = 32;
 /// Least inner extent of runs: lines have a pair of their own.
 const MIN_RUN_LINE: u64 = 16;
-/// Inner extents from which on lines that end anywhere are shared: the pair at their end, which one invocation has, is
-/// little of their work.
+/// Inner extents from which on lines that end anywhere are shared: pairs of two channels are little of their work.
 const LONG_LINE: u64 = 1_000;
 /// Workgroups whose invocations have a run each, at least, where they might as well keep their values.
 const FEW_RUNS: u64 = 2;
@@ -74,15 +73,15 @@ impl Question<'_> {
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
     /// moments are wanted; and bands enough to be busy, or, of lines that end anywhere, to be faster than all cores are
-    /// with single values. Frozen gradients are written on the way to sums, channel by channel, so lines must not end
-    /// in the middle of a pair.
+    /// with single values. Lines that end anywhere are also better where gradients through constants are written on the
+    /// way to their sums: of runs an invocation would follow three streams.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
-        let frozen = self.request.pass == Pass::BackwardFrozen && self.request.sums_gradients();
-        let whole = inner.is_multiple_of(if frozen { 8 } else { 4 });
+        let whole = inner.is_multiple_of(4);
         let moments = self.request.pass == Pass::Training;
-        let cut = !frozen && inner >= LONG_LINE;
+        let frozen = self.request.pass == Pass::BackwardFrozen && self.request.sums_gradients();
+        let cut = inner >= LONG_LINE || frozen;
         let cores = self.adapter.shared_cores();
         let busy = if whole { self.adapter.enough_workgroups() } else { cores / SCALAR_CORES };
         let able = inner >= 16 * side

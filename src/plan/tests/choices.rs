@@ -195,14 +195,9 @@ fn lines_are_for_long_rows_of_channels_enough() {
     assert_eq!(training(Shape::ncl(3, 10, 196), 0), None);
     assert_eq!(training(Shape::ncl(8, 10, 196), 16), None);
     assert_eq!(training(Shape::channels_last(1_000, 136), 0), None);
-    // A thread would write half a pair of another.
-    assert_eq!(access(Shape::ncl(8, 10, 196), Pass::BackwardFrozen, 0), None);
-    assert!(access(Shape::ncl(8, 10, 136), Pass::BackwardFrozen, 0).is_some());
-    let request = Request::new(Pass::BackwardFrozen, &[]);
-    let only_dx = Request { affine_gradients: false, ..request };
-    let only_dx = |shape| Plan::new(&LAVAPIPE, shape, &only_dx).unwrap().access;
-    assert_eq!(only_dx(Shape::ncl(8, 10, 196)), Access::Halves);
-    assert_eq!(only_dx(Shape::ncl(8, 16, 1_001)), Access::Cut);
+    for pass in PASSES {
+        assert_eq!(access(Shape::ncl(8, 10, 196), pass, 0), Some(Access::Halves));
+    }
     let adapter = |adapter| plan(adapter, Shape::ncl(8, 64, 784), Pass::Training, 0).mapping;
     assert_eq!(adapter(GPU), Mapping::Rows);
     // A channel for each thread, as far as the kernels have room.
@@ -227,15 +222,22 @@ fn long_lines_may_end_anywhere() {
     let (inference, training) = (Pass::Inference, Pass::Training);
     let first = |shape| plan(shape, training).steps[0].mapping;
     for shape in [Shape::ncl(16, 8, 1_001), Shape::ncl(16, 64, 5_329), Shape::ncl(8, 24, 50_653)] {
-        assert!([training, inference, Pass::Backward].iter().all(|&pass| cut(shape, pass)));
+        assert!(PASSES.iter().all(|&pass| cut(shape, pass)));
         assert_eq!(first(shape), Mapping::Runs);
-        assert!(!cut(shape, Pass::BackwardFrozen));
     }
     assert_eq!(
         [999, 1_000, 1_001].map(|n| cut(Shape::ncl(16, 8, n), training)),
         [false, false, true]
     );
-    for shape in [Shape::ncl(15, 12, 1_002), Shape::ncl(8, 64, 66_049), Shape::ncl(32, 3, 89_401)] {
+    // Shorter ones where gradients through constants are written on the way to their sums.
+    let request = Request::new(Pass::BackwardFrozen, &[]);
+    let frozen = |n, affine_gradients| {
+        let request = Request { affine_gradients, ..request };
+        Plan::new(&LARGE, Shape::ncl(16, 8, n), &request).unwrap().mapping
+    };
+    assert_eq!([129, 127].map(|n| frozen(n, true)), [Mapping::Lines, Mapping::Runs]);
+    assert_eq!([129, 1_001].map(|n| frozen(n, false)), [Mapping::Runs, Mapping::Lines]);
+    for shape in [Shape::ncl(15, 12, 1_002), Shape::ncl(8, 24, 52_001), Shape::ncl(32, 3, 89_401)] {
         assert!(cut(shape, training));
         assert_eq!(first(shape), Mapping::Lines);
     }
@@ -263,8 +265,6 @@ fn runs_are_for_lines_of_any_length() {
         assert_eq!(mapping(LARGE, Shape::ncl(8, 64, 49), pass, 32), Mapping::Runs);
     }
     assert_eq!(training(Shape::ncl(8, 40, 15)), Mapping::Rows);
-    let frozen = |inner| mapping(LARGE, Shape::ncl(8, 16, inner), Pass::BackwardFrozen, 0);
-    assert_eq!([50_653, 52_001].map(frozen), [Mapping::Runs, Mapping::Rows]);
     assert_eq!(training(Shape::ncl(8, 40, 196)), Mapping::Lines);
     assert_eq!(training(Shape::ncl(256, 64, 31)), Mapping::Strips);
     // Channels, samples, an offset, the order of axes that are not so.
