@@ -57,7 +57,8 @@ impl FromStr for Case {
     fn from_str(name: &str) -> Result<Self, String> {
         let expected = || {
             format!(
-                "a shape is first:NxCxINNER, last:NxCxINNER or dense:NxC, of one value and more, not {name:?}"
+                "a shape is first:NxCxINNER, last:NxCxINNER or dense:NxC, of two values a channel and more, \
+                 which training takes, not {name:?}"
             )
         };
         let (layout, extents) = name.split_once(':').ok_or_else(expected)?;
@@ -73,8 +74,9 @@ impl FromStr for Case {
             "last" => Shape::channels_last(n as u64 * inner as u64, c),
             _ => Shape::channels_first(n as u64, c, inner as u64),
         };
-        match (n as u64 * inner as u64).checked_mul(c as u64) {
-            Some(1..) => Ok(Case { layout, n, c, inner, shape }),
+        let values = n as u64 * inner as u64;
+        match values.checked_mul(c as u64) {
+            Some(1..) if values > 1 => Ok(Case { layout, n, c, inner, shape }),
             _ => Err(expected()),
         }
     }

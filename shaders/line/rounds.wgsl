@@ -1,6 +1,6 @@
 // Formula: none; how the threads of a band share its pairs, side by side. Of each line they have rounds, in each of
 // which all have a pair; and of each two lines, or of a band's last, a seam: the pairs that no round has. One after
-// the other, those of all seams of a sample make rounds again, of which only the last lacks pairs.
+// the other, those of all seams of a sample make rounds again, which lack few pairs.
 // A workgroup owns, reads, writes: nothing.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/map.wgsl.
 
@@ -35,8 +35,8 @@ struct SeamPair {
     exists: bool,
 }
 
-// The `i`-th of the seams of a sample. That in which the second of two lines ends, if it is another line's as well, comes
-// last.
+// The `i`-th of the seams of a sample. What the second of two lines ends in, if that is another line's as well, comes
+// last, beyond the rounds.
 fn seam_pair(b: Band, sample: u32, i: u32) -> SeamPair {
     // Half a pair off any integer is enough to round right.
     let seam = u32((f32(i) + 0.5) / f32(max(pairs_a_seam(), 1u)));
@@ -45,9 +45,9 @@ fn seam_pair(b: Band, sample: u32, i: u32) -> SeamPair {
     let first = line(sample, b.channel + k);
     let second = first + local.inner;
     let end = select(second, second + local.inner, has_second);
-    let before = pair_from(first) + elements_of_rounds() + 8u * (i - seam * pairs_a_seam());
-    let is_beyond = has_second && before >= pair_of(end) - elements_of_rounds();
-    let at = before + select(0u, elements_of_rounds(), is_beyond);
+    let between = pair_from(first) + elements_of_rounds() + 8u * (i - seam * pairs_a_seam());
+    let is_beyond = has_second && between >= pair_of(end) - elements_of_rounds();
+    let at = between + select(0u, elements_of_rounds(), is_beyond);
     let is_second = at >= second;
     return SeamPair(
         at,

@@ -1,7 +1,7 @@
 // Formula: Σdz and Σdz·(x − mean) of a band's channels (../gradient_sums.wgsl), over the pairs of each thread: all
-// threads go side by side along a line, and from line to line as memory has them, in segments of lines, and
-// parts of segments, so that no chain of roundings is long. Through frozen statistics, which are constants, also
-// dx and dresidual on the way.
+// threads go side by side along a line, and from line to line as memory has them, but for what is in no round; in
+// segments of lines, and parts of segments, so that no chain of roundings is long. Through frozen statistics, which are
+// constants, also dx and dresidual on the way.
 // A workgroup owns: a band. Reads: x, dy, residual. Writes: frozen, dx and dresidual.
 // Needs: params.wgsl, tensor/pairs.wgsl, line/rounds.wgsl, gradient_sums.wgsl, pairs/affine.wgsl,
 // pairs/cut.wgsl, pairs/gradient_sums.wgsl, pairs/channel_sums.wgsl.
@@ -89,7 +89,8 @@ fn sum_seams(b: Band, sample: u32, thread: u32) {
 
 // Leaves what `sums_of` has.
 fn sum_gradients(b: Band, thread: u32) {
-    let step = max(SEGMENTS_A_PART / segments_a_line(), 1u);
+    let rounds_a_seam = (pairs_a_seam() + WORKGROUP - 1u) / WORKGROUP;
+    let step = max(SEGMENTS_A_PART / (segments_a_line() + rounds_a_seam), 1u);
     var n = b.first_sample;
     loop {
         let end = min(n + step, b.end_sample);

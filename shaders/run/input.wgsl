@@ -37,7 +37,7 @@ fn differentiate_pair(sample: u32, i: u32) {
     store_gradients(sample + i, gradient_of_pair(v, low.affine, high.affine), low, high);
 }
 
-// Of the run, in which threads have a pair each.
+// Of a run's rounds, in each of which all threads have a pair.
 fn elements_of_rounds() -> u32 {
     return SHARED_CHANNELS * local.inner / pair_step() * pair_step();
 }

@@ -33,7 +33,7 @@ pub(super) fn rounds_of_whole_strip() -> u64 {
 }
 
 /// Rounds over the lines of some channels in a sample, which `invocations` share, pair by pair: with those around
-/// groups and segments of pairs, and at both ends of a line.
+/// groups and segments of pairs, and over what of a line is in no round of all.
 pub(super) fn rounds_of_lines(channels: u64, inner: u64, invocations: u64) -> u64 {
     channels * (inner.div_ceil(8 * invocations) * 17 / 16 + 6)
 }

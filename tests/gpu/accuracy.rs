@@ -308,6 +308,8 @@ pub fn poison_stays_in_its_channel() {
         Shape::nchw(4, 6, 7, 7),
         Shape::nchw(8, 40, 7, 7),
         Shape::nchw(4, 6, 8, 8),
+        Shape::ncl(8, 10, 132),
+        Shape::ncl(8, 16, 1_003),
         Shape::channels_last(300, 6),
     ] {
         let n = shape.elements() as usize;
@@ -320,7 +322,9 @@ pub fn poison_stays_in_its_channel() {
             let poisons = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
             for (poisoned, poison) in channels.iter().flat_map(|&c| poisons.map(|p| (c, p))) {
                 let mut x = clean.clone();
-                x[shape.index(1, poisoned, 0) as usize] = poison;
+                for at in [0, shape.inner() - 1] {
+                    x[shape.index(1, poisoned, at) as usize] = poison;
+                }
                 let have = train(context, &bn, shape, &x, &dy);
                 for i in 0..n {
                     let channel = i as u64 / shape.inner() % shape.channels() as u64;

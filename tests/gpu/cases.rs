@@ -96,7 +96,7 @@ pub fn shapes() -> Vec<Shape> {
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),
         // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one
-        // part; of every place in a pair; long, of more than are summed as one group, split; of two segments; and of
+        // part; of every place in a pair; long, of more than are summed as one group, split; of two segments in moments; and of
         // 24 channels a run, but for the last; and of so few channels that the runs of a workgroup are of
         // several splits, some of fewer samples.
         Shape::ncl(8, 40, 49),

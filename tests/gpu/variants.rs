@@ -5,7 +5,7 @@ use crate::check::Layers;
 use crate::child;
 use crate::device;
 use wgpu_batchnorm::plan::{Adapter, Mapping, Pass, Plan, Request};
-use wgpu_batchnorm::{BatchNormDescriptor, Element, Shape, wgpu};
+use wgpu_batchnorm::{Activation, BatchNormDescriptor, Element, Shape, wgpu};
 
 /// As the adapter plans them.
 #[test]
@@ -44,7 +44,7 @@ fn cases_agree_in_tiles() {
             tiles_from: 0,
             ..adapter
         });
-        layers.check_all(&[plain_cases(), fused_cases(29), whole_channels()].concat());
+        layers.check_all(&[plain_cases(), fused_cases(29), whole_channels(), seams()].concat());
     }
 }
 
@@ -59,6 +59,19 @@ fn whole_channels() -> Vec<Case> {
         of(BatchNormDescriptor { element: Element::BF16, ..plain() }),
         Case { in_place: true, ..case.clone() },
     ]
+}
+
+/// Lines of which no pair is in no round, though the last has no other; of which some are; and of which only gradients
+/// through constants are summed, in two rounds; and where two channels are in a pair, what is fused.
+fn seams() -> Vec<Case> {
+    let plain = [Shape::ncl(8, 9, 128), Shape::ncl(8, 9, 144), Shape::ncl(16, 8, 135)];
+    let fused = |shape| {
+        let activation = Activation::Silu;
+        let descriptor = BatchNormDescriptor { activation, ..Default::default() };
+        Case { descriptor, residual: true, in_place: true, ..Case::new(shape) }
+    };
+    let fused = [Shape::ncl(16, 16, 1_003), Shape::ncl(8, 20, 132)].map(fused);
+    plain.map(Case::new).into_iter().chain(fused).collect()
 }
 
 /// Those where memory is seen in order, as they are planned for more cores than four.
@@ -119,6 +132,10 @@ fn cases_agree_as_planned_for_wide_vectors() {
         let layers =
             Layers::new(context, |adapter| Adapter { is_cpu: true, subgroup: 16, ..adapter });
         layers.check_all(&plain_cases().into_iter().step_by(3).collect::<Vec<_>>());
+        // Of vectors too wide for lines, also long ones are runs, whose gradients are summed in segments.
+        let layers =
+            Layers::new(context, |adapter| Adapter { is_cpu: true, subgroup: 32, ..adapter });
+        layers.check(&Case::new(Shape::ncl(8, 40, 8_203)));
     }
 }
 

@@ -27,7 +27,8 @@ const RUN_VALUES: u64 = 1 << 11;
 const RUN_SAMPLES: u64 = 32;
 /// Least inner extent of runs: lines have a pair of their own.
 const MIN_RUN_LINE: u64 = 16;
-/// Inner extents from which on lines that end anywhere are shared: pairs of two channels are little of their work.
+/// Inner extents from which on lines that end anywhere are shared: pairs of two channels are little of their work. But
+/// for gradients through constants, which are from the least on.
 const LONG_LINE: u64 = 1_000;
 /// Workgroups whose invocations have a run each, at least, where they might as well keep their values.
 const FEW_RUNS: u64 = 2;
@@ -73,8 +74,8 @@ impl Question<'_> {
 
     /// Lines of two pairs for each invocation and more; channels enough for most of these to have one, where
     /// moments are wanted; and bands enough to be busy, or, of lines that end anywhere, to be faster than all cores are
-    /// with single values. Lines that end anywhere are also better where gradients through constants are written on the
-    /// way to their sums: of runs an invocation would follow three streams.
+    /// with single values. Where gradients through constants are written on the way to their sums, an invocation would
+    /// follow three streams of a run.
     fn line(&self) -> Option<Choice> {
         let Self { outer, channels, inner, .. } = *self;
         let side = self.adapter.full_workgroup() as u64;
@@ -84,7 +85,9 @@ impl Question<'_> {
         let cut = inner >= LONG_LINE || frozen;
         let cores = self.adapter.shared_cores();
         let busy = if whole { self.adapter.enough_workgroups() } else { cores / SCALAR_CORES };
-        let able = inner >= 16 * side
+        // Of a line that ends anywhere the first pair and the last may be another's as well.
+        let shared = if whole { 0 } else { 7 };
+        let able = inner >= 16 * side + shared
             && LINE_INVOCATIONS.contains(&side)
             && (2 * channels > side || self.request.is_elementwise())
             && channels.div_ceil(side) * outer >= busy

@@ -23,6 +23,13 @@ fn no_invocation_loops_for_too_long() {
             }
             (Mapping::Strips, _) => twice * (units + units.div_ceil(16) * 2) + pivots(plan, units),
             (Mapping::Lines, Kernel::ForwardMoments) => units * line(pairs(2)),
+            // In segments, and parts of these, after which all channels of a band are joined.
+            (Mapping::Lines, Kernel::BackwardSums) => {
+                let pairs = pairs(plan.workgroup);
+                let segments = pairs.div_ceil(16);
+                let part = (16 / (segments + 3)).max(1);
+                units * p.group as u64 * (pairs + segments + 3) + units.div_ceil(part) * 32
+            }
             (Mapping::Lines, _) => units * p.group as u64 * line(pairs(plan.workgroup)),
             (Mapping::Runs, Kernel::BackwardInput) => units * line(8 * pairs(plan.workgroup)),
             (Mapping::Runs, _) => units * p.group as u64 * line(pairs(1)),

@@ -120,3 +120,60 @@ fn a_walk_has_a_tail_where_a_lane_has_one() {
         }
     });
 }
+
+/// The pairs of a sample that the threads of a band come to, and the channels of it that each pair may have values of,
+/// as shaders/line/rounds.wgsl shares them out.
+fn pairs_of_band(inner: u32, channels: u32, workgroup: u32) -> Vec<(u32, [u32; 2])> {
+    let step = 8 * workgroup;
+    let cut = inner % 4 != 0;
+    let (pair_of, pair_from) = (|i: u32| i / 8 * 8, |i: u32| i.next_multiple_of(8));
+    let elements_of_rounds = (inner - if cut { 7 } else { 0 }) / step * step;
+    let first_of_rounds = |k: u32| match k % 2 {
+        0 => pair_from(k * inner),
+        _ => pair_of((k + 1) * inner) - elements_of_rounds,
+    };
+    let mut pairs = Vec::new();
+    for k in 0..channels {
+        let first = first_of_rounds(k);
+        pairs.extend((first..first + elements_of_rounds).step_by(8).map(|at| (at, [k; 2])));
+    }
+    let pairs_a_seam = (2 * inner).div_ceil(8) - 2 * elements_of_rounds / 8;
+    for i in 0..channels.div_ceil(2) * pairs_a_seam {
+        let k = i / pairs_a_seam * 2;
+        let has_second = k + 1 < channels;
+        let second = (k + 1) * inner;
+        let end = if has_second { second + inner } else { second };
+        let between = first_of_rounds(k) + elements_of_rounds + i % pairs_a_seam * 8;
+        let is_beyond = has_second && between >= pair_of(end) - elements_of_rounds;
+        let at = between + if is_beyond { elements_of_rounds } else { 0 };
+        let k = if at >= second { k + 1 } else { k };
+        if at < end {
+            pairs.push((at, [k, k + 1]));
+        }
+    }
+    pairs
+}
+
+/// For lines of quads and of any length, in bands that start and end with a pair.
+#[test]
+fn each_pair_of_a_band_is_visited_once() {
+    for workgroup in [2, 4, 8, 16] {
+        let fewest = 16 * workgroup;
+        let extents = (fewest..fewest + 140).chain([784, 1_003, 1_225, 3_136, 5_041]);
+        for inner in extents.filter(|inner| inner % 4 == 0 || *inner >= fewest + 7) {
+            for channels in (1..=16).filter(|channels| channels * inner % 8 == 0) {
+                let mut pairs = pairs_of_band(inner, channels, workgroup);
+                pairs.sort_unstable();
+                let visited: Vec<u32> = pairs.iter().map(|pair| pair.0).collect();
+                let wanted: Vec<u32> = (0..channels * inner).step_by(8).collect();
+                assert!(visited == wanted, "{inner}, {channels}, {workgroup}");
+                for (at, [first, second]) in pairs {
+                    let values = (at..at + 8).map(|i| i / inner);
+                    let known = |k| k == first || k == second && k < channels;
+                    assert!(values.clone().all(known), "{inner}, {channels}, {workgroup}: {at}");
+                    assert_eq!(at / inner, first);
+                }
+            }
+        }
+    }
+}
