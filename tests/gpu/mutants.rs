@@ -582,7 +582,7 @@ fn lines() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(3, 24, 1_060)),
         planned(TilePieces, 0, Shape::ncl(40, 12, 516)),
         // That end anywhere; in bands of 32; whose moments are taken line by line; and in pieces.
-        planned(Tiles, 0, Shape::ncl(3, 136, 1_001)),
+        planned(Tiles, 0, Shape::ncl(3, 136, 1_027)),
         planned(Tiles, 0, Shape::ncl(7, 12, 1_006)),
         planned(Tiles, 0, Shape::ncl(9, 12, 5_006)),
         planned(TilePieces, 0, Shape::ncl(17, 8, 1_005)),
