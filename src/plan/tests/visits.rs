@@ -125,7 +125,7 @@ fn a_walk_has_a_tail_where_a_lane_has_one() {
 /// as shaders/line/rounds.wgsl shares them out.
 fn pairs_of_band(inner: u32, channels: u32, workgroup: u32) -> Vec<(u32, [u32; 2])> {
     let step = 8 * workgroup;
-    let cut = inner % 4 != 0;
+    let cut = !inner.is_multiple_of(4);
     let (pair_of, pair_from) = (|i: u32| i / 8 * 8, |i: u32| i.next_multiple_of(8));
     let elements_of_rounds = (inner - if cut { 7 } else { 0 }) / step * step;
     let first_of_rounds = |k: u32| match k % 2 {
@@ -158,10 +158,10 @@ fn pairs_of_band(inner: u32, channels: u32, workgroup: u32) -> Vec<(u32, [u32; 2
 #[test]
 fn each_pair_of_a_band_is_visited_once() {
     for workgroup in [2, 4, 8, 16] {
-        let fewest = 16 * workgroup;
+        let fewest: u32 = 16 * workgroup;
         let extents = (fewest..fewest + 140).chain([784, 1_003, 1_225, 3_136, 5_041]);
-        for inner in extents.filter(|inner| inner % 4 == 0 || *inner >= fewest + 7) {
-            for channels in (1..=16).filter(|channels| channels * inner % 8 == 0) {
+        for inner in extents.filter(|inner| inner.is_multiple_of(4) || *inner >= fewest + 7) {
+            for channels in (1..=16).filter(|channels| (channels * inner).is_multiple_of(8)) {
                 let mut pairs = pairs_of_band(inner, channels, workgroup);
                 pairs.sort_unstable();
                 let visited: Vec<u32> = pairs.iter().map(|pair| pair.0).collect();
