@@ -570,7 +570,6 @@ fn lines() -> Vec<Planned> {
         planned(Tiles, 0, Shape::ncl(8, 8, 272)),
         planned(Tiles, 0, Shape::ncl(8, 11, 136)),
         planned(Tiles, 0, Shape::ncl(8, 9, 128)),
-        planned(Tiles, 0, Shape::ncl(16, 8, 135)),
         planned(Tiles, 0, Shape::ncl(7, 12, 200)),
         planned(Tiles, 0, Shape::ncl(9, 10, 4_500)),
         // Bands as wide as any, of which the last is narrower.
