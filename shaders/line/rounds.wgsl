@@ -35,8 +35,8 @@ struct SeamPair {
     exists: bool,
 }
 
-// The `i`-th of the seams of a sample. What the second of two lines ends in, if that is another line's as well, comes
-// last, beyond the rounds.
+// The `i`-th of the seams of a sample. What the second of two lines ends in, if that is another line's as well,
+// comes last, beyond the rounds.
 fn seam_pair(b: Band, sample: u32, i: u32) -> SeamPair {
     // Half a pair off any integer is enough to round right.
     let seam = u32((f32(i) + 0.5) / f32(max(pairs_a_seam(), 1u)));

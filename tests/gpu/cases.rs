@@ -95,10 +95,10 @@ pub fn shapes() -> Vec<Shape> {
         // Lines of some segments where gradients are summed, the last of which goes on; and of longer ones.
         Shape::ncl(8, 20, 2_060),
         Shape::ncl(8, 8, 20_004),
-        // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one
-        // part; of every place in a pair; long, of more than are summed as one group, split; of two segments in moments; and of
-        // 24 channels a run, but for the last; and of so few channels that the runs of a workgroup are of
-        // several splits, some of fewer samples.
+        // Runs: of fewer channels than threads have room for; short, of more samples than are summed as one part; of
+        // every place in a pair; long, of more than are summed as one group, split; of two segments in moments; and of
+        // 24 channels a run, but for the last; and of so few channels that the runs of a workgroup are of several
+        // splits, some of fewer samples.
         Shape::ncl(8, 40, 49),
         Shape::ncl(40, 48, 17),
         Shape::ncl(4, 72, 33),
